@@ -1,0 +1,1 @@
+//! The commands besides serve and stdio.

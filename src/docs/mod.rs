@@ -1,0 +1,59 @@
+//! The documents: sources, sections, the index, and the library that reloads it.
+//!
+//! Owns everything from a folder or a JSON index to a ranked answer. Never learns of HTTP or MCP.
+
+mod dir;
+mod front_matter;
+mod hugo_json;
+mod index;
+mod library;
+mod manual;
+mod markdown;
+mod query;
+mod section;
+mod snippet;
+mod source;
+mod tokenize;
+mod watch;
+
+pub use index::Index;
+pub use library::{Library, State};
+pub use query::{Hit, Outcome, Query, Target};
+pub use source::{Fetch, Fetched, Options, Source, SourceError, Validators};
+
+/// A page with its sections: what a source yields and the index is built from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// Readable and stable: the path without extension (`guide/tls`), or the permalink's path;
+    /// a second page with the id gets `~2` in source order.
+    pub id: String,
+    /// From front matter, else the first heading, else the file's name. Never empty.
+    pub title: String,
+    /// Where the page is published, absolute, if the source knows.
+    pub url: Option<String>,
+    /// One paragraph from front matter.
+    pub description: Option<String>,
+    /// From front matter.
+    pub tags: Vec<String>,
+    /// Two-letter language (`en`), from front matter, the path or the text.
+    pub lang: Option<String>,
+    /// In reading order; the first may be the text before any heading (level 0, anchor "").
+    pub sections: Vec<Section>,
+}
+
+/// A heading and the text under it, up to the next heading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Section {
+    /// Unique within the page, as the site generator makes it; "" for the text before any heading.
+    pub anchor: String,
+    /// The heading's text, plain; "" for the text before any heading.
+    pub heading: String,
+    /// 1-6; 0 for the text before any heading.
+    pub level: u8,
+    /// The headings above this one, outermost first, without its own.
+    pub parents: Vec<String>,
+    /// Cleaned Markdown without the heading line: no shortcodes, comments, MDX imports.
+    pub text: String,
+}

@@ -1,0 +1,1 @@
+//! One connection: hyper with clocks of our own.

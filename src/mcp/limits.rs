@@ -1,0 +1,37 @@
+//! What a client may cost the protocol layer.
+
+use std::time::Duration;
+
+/// The limits of sessions, streams and calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Legacy sessions at once. Default 10,000; the longest idle one makes room.
+    pub sessions: usize,
+    /// Silence after which a session ends; an open stream is not idle. Default 30 min.
+    pub session_idle: Duration,
+    /// Events kept per stream for `Last-Event-ID`. Default 64.
+    pub replay_events: usize,
+    /// A tool's own time. Default 30 s.
+    pub tool_time: Duration,
+    /// Messages waiting on one stream before its client counts as gone. Default 256.
+    pub stream_queue: usize,
+    /// Requests at once in one session or stdio process. Default 64.
+    pub in_flight: usize,
+    /// Messages in a 2025-03-26 batch. Default 64.
+    pub batch: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 10_000,
+            session_idle: Duration::from_secs(30 * 60),
+            replay_events: 64,
+            tool_time: Duration::from_secs(30),
+            stream_queue: 256,
+            in_flight: 64,
+            batch: 64,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The only serialiser: writes the newest superset down to what a revision has.

@@ -1,0 +1,1 @@
+//! What people and crawlers see: pages, llms.txt, health.
