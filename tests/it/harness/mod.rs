@@ -1,0 +1,1 @@
+//! What several test files share: a server in this process, a raw HTTP client.
