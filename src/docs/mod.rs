@@ -57,3 +57,44 @@ pub struct Section {
     /// Cleaned Markdown without the heading line: no shortcodes, comments, MDX imports.
     pub text: String,
 }
+
+impl Page {
+    /// A page without sections, description, tags, url or language.
+    #[must_use]
+    pub fn new(id: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            title: title.into(),
+            url: None,
+            description: None,
+            tags: Vec::new(),
+            lang: None,
+            sections: Vec::new(),
+        }
+    }
+}
+
+impl Section {
+    /// The text before any heading.
+    #[must_use]
+    pub fn lead(text: impl Into<String>) -> Self {
+        Self {
+            anchor: String::new(),
+            heading: String::new(),
+            level: 0,
+            parents: Vec::new(),
+            text: text.into(),
+        }
+    }
+
+    /// A heading of the level 1-6 with the text under it; the caller sets `parents`.
+    #[must_use]
+    pub fn new(
+        anchor: impl Into<String>,
+        heading: impl Into<String>,
+        level: u8,
+        text: impl Into<String>,
+    ) -> Self {
+        Self { anchor: anchor.into(), heading: heading.into(), level, parents: Vec::new(), text: text.into() }
+    }
+}
