@@ -1,1 +1,316 @@
-//! The effective configuration.
+//! The configuration: flags, `DOCQUAY_*` and `docquay.toml`, in that order of precedence.
+//!
+//! Owns reading and validating them and gathers every part's own options. Nobody but the
+//! composition root reads the whole [`Config`].
+
+mod error;
+mod keys;
+mod raw;
+mod value;
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use error::Error;
+pub use raw::Flags;
+pub use value::BaseUrl;
+
+use crate::docs::{self, Source};
+use crate::{http, mcp};
+use raw::{Entry, Place};
+
+/// Everything an operator can set, validated. The default serves docquay's own manual at
+/// 127.0.0.1:8080.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// What is served; none: docquay's own manual.
+    pub sources: Vec<Source>,
+    /// Where to listen. Default 127.0.0.1; `::` is dual stack.
+    pub bind: IpAddr,
+    /// Default 8080; 0 lets the system choose.
+    pub port: u16,
+    /// How clients reach this server, if not by the bound address.
+    pub base_url: Option<BaseUrl>,
+    /// `allow_host` and `allow_origin`; the bound address and `base_url`'s host are added at start.
+    pub policy: http::HostPolicy,
+    /// How sources are read.
+    pub docs: docs::Options,
+    /// Limits of connections and requests.
+    pub http: http::Limits,
+    /// Limits of sessions and calls.
+    pub mcp: mcp::Limits,
+    /// Silence on a stream before a comment goes out; none: never. Default 15 s.
+    pub sse_keep_alive: Option<Duration>,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// What is logged, and how. Logs go to stderr.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Log {
+    /// Default text.
+    pub format: LogFormat,
+    /// Default `info`.
+    pub level: LogLevel,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object per line.
+    Json,
+}
+
+/// A level (`debug`) or a list of directives (`info,docquay::http=debug`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLevel(pub(in crate::config) String);
+
+impl LogLevel {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for LogLevel {
+    fn default() -> Self {
+        Self("info".to_owned())
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 8080,
+            base_url: None,
+            policy: http::HostPolicy::default(),
+            docs: docs::Options::default(),
+            http: http::Limits::default(),
+            mcp: mcp::Limits::default(),
+            sse_keep_alive: Some(Duration::from_secs(15)),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the environment and the file, and lays the flags over them. `file` is `--config`;
+    /// without it `DOCQUAY_CONFIG`, else `docquay.toml` in `folder` if there is one.
+    ///
+    /// # Errors
+    /// An unreadable file, an unknown key, a value that does not fit: each with its place.
+    pub fn load(
+        flags: Flags,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+        file: Option<&Path>,
+        folder: &Path,
+    ) -> Result<Self, Error> {
+        let written = read_file(file, variable, folder)?;
+        let mut layers = [written, raw::environment(variable)?, flags.entries];
+        let mut config = Self::default();
+        for key in keys::all() {
+            let mut stronger = layers.iter_mut().rev();
+            let entries = stronger.find_map(|layer| take(layer, key.name));
+            for entry in entries.into_iter().flatten() {
+                entry.apply(&mut config)?;
+            }
+        }
+        Ok(config)
+    }
+}
+
+impl Entry {
+    fn apply(&self, config: &mut Config) -> Result<(), Error> {
+        for value in &self.values {
+            self.key.set(config, value, &self.folder).map_err(|wrong| {
+                let what = match &self.place {
+                    Place::File { .. } => format!("{}: `{}` cannot be used", self.place, self.key.name),
+                    Place::Flag(_) | Place::Variable(_) => format!("{} cannot be used", self.place),
+                };
+                Error { what, cause: wrong.cause, help: wrong.help }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes the entries of a key from a layer: every one for a list, the last for any other.
+fn take(layer: &mut Vec<Entry>, name: &str) -> Option<Vec<Entry>> {
+    let (mut found, rest): (Vec<Entry>, Vec<Entry>) =
+        std::mem::take(layer).into_iter().partition(|entry| entry.key.name == name);
+    *layer = rest;
+    if found.first().is_some_and(|entry| !entry.key.list) {
+        found.drain(..found.len().saturating_sub(1));
+    }
+    Some(found).filter(|found| !found.is_empty())
+}
+
+fn read_file(
+    given: Option<&Path>,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+    folder: &Path,
+) -> Result<Vec<Entry>, Error> {
+    let named = given
+        .map(Path::to_path_buf)
+        .or_else(|| variable("DOCQUAY_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from));
+    let path = named.clone().unwrap_or_else(|| folder.join(FILE));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => raw::file(&path, &text),
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::new(
+            format!("cannot read the configuration {}", path.display()),
+            error.to_string(),
+            "check the path given with --config or DOCQUAY_CONFIG, and the file's permissions",
+        )),
+    }
+}
+
+const FILE: &str = "docquay.toml";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(flags: Flags, variables: &[(&str, &str)], file: &str) -> Result<Config, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), file).unwrap();
+        let variable = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        };
+        Config::load(flags, &variable, None, folder.path())
+    }
+
+    fn flag(key: &str, value: &str) -> Flags {
+        let mut flags = Flags::default();
+        match key.strip_prefix("limits.") {
+            Some(limit) => flags.push_limit(&format!("{limit}={value}")).unwrap(),
+            None => flags.push(key, "--flag", [value.to_owned()]),
+        }
+        flags
+    }
+
+    /// A value that no key has by default.
+    fn sample(key: &str) -> &'static str {
+        match key {
+            "source" => "/tmp/pages",
+            "bind" => "127.0.0.7",
+            "base_url" | "site_url" => "https://docs.example.com",
+            "allow_origin" => "https://app.example.com",
+            "allow_host" => "docs.example.com",
+            "source_wait" => "true",
+            "log_format" => "json",
+            "log_level" => "debug",
+            _ => "17",
+        }
+    }
+
+    /// What differs from the default, printed; `docs::Options` prints by field here.
+    fn print(config: &Config) -> String {
+        let docs::Options {
+            reload_every,
+            settle,
+            fetch_time,
+            source_bytes,
+            corpus_bytes,
+            site_url,
+            source_wait,
+            fetch: _,
+        } = &config.docs;
+        format!(
+            "{config:#?}\nreload_every: {reload_every:?}\nsettle: {settle:?}\nfetch_time: {fetch_time:?}\n\
+             source_bytes: {source_bytes}\ncorpus_bytes: {corpus_bytes}\nsite_url: {site_url:?}\n\
+             source_wait: {source_wait}"
+        )
+    }
+
+    #[test]
+    fn every_key_lands_in_its_own_field_from_a_flag_a_variable_and_the_file() {
+        let default = print(&Config::default());
+        let mut seen = std::collections::HashMap::new();
+        for key in keys::all() {
+            let value = sample(key.name);
+            let by_flag = print(&load(flag(key.name, value), &[], "").unwrap());
+            let by_variable = print(&load(Flags::default(), &[(&key.variable(), value)], "").unwrap());
+            let toml = format!("{} = \"{value}\"", key.name);
+            let by_file = print(&load(Flags::default(), &[], &toml).unwrap());
+            assert_eq!(by_flag, by_variable, "{}", key.name);
+            assert_eq!(by_flag, by_file, "{}", key.name);
+            assert_ne!(by_flag, default, "{} changes nothing", key.name);
+            if let Some(other) = seen.insert(by_flag, key.name) {
+                panic!("{} and {other} set the same field", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn each_limit_lands_in_the_field_of_its_name() {
+        for key in keys::all().filter(|key| key.name.starts_with("limits.")) {
+            let field = key.name.rsplit('.').next().unwrap();
+            let config = print(&load(flag(key.name, "17"), &[], "").unwrap());
+            let line = [format!("{field}: 17,"), format!("{field}: 17s,"), format!("{field}: 17\n")];
+            let last = [format!("{field}: 17s\n")];
+            assert!(
+                line.iter().chain(&last).any(|line| config.contains(line.as_str())),
+                "{} {config}",
+                key.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
+        let file = "port = 3\n";
+        let variables = [("DOCQUAY_PORT", "2")];
+        assert_eq!(load(flag("port", "1"), &variables, file).unwrap().port, 1);
+        assert_eq!(load(Flags::default(), &variables, file).unwrap().port, 2);
+        assert_eq!(load(Flags::default(), &[], file).unwrap().port, 3);
+        assert_eq!(load(Flags::default(), &[], "").unwrap().port, 8080);
+    }
+
+    #[test]
+    fn a_list_of_a_stronger_place_replaces_the_weaker_one_whole() {
+        let file = "allow_host = [\"a.example\", \"b.example\"]";
+        let hosts = |config: Config| config.policy.hosts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(hosts(load(Flags::default(), &[], file).unwrap()), ["a.example", "b.example"]);
+        let variables = [("DOCQUAY_ALLOW_HOST", "c.example, d.example")];
+        assert_eq!(hosts(load(Flags::default(), &variables, file).unwrap()), ["c.example", "d.example"]);
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_names_its_place() {
+        let error = load(Flags::default(), &[], "\nport = \"http\"").unwrap_err();
+        assert!(error.what.ends_with("docquay.toml:2:8: `port` cannot be used"), "{}", error.what);
+        let error = load(Flags::default(), &[("DOCQUAY_BASE_URL", "docs.example.com")], "").unwrap_err();
+        assert_eq!(error.what, "DOCQUAY_BASE_URL cannot be used");
+        assert_eq!(error.help, "write it as https://docs.example.com");
+        let error = load(flag("log_level", "loud"), &[], "").unwrap_err();
+        assert_eq!(error.cause, "there is no log level `loud`");
+    }
+
+    #[test]
+    fn paths_in_the_file_begin_at_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.toml");
+        std::fs::write(&path, "source = [\"docs\", \"https://docs.example.com/index.json\"]").unwrap();
+        let config = Config::load(Flags::default(), &|_| None, Some(&path), Path::new("/nowhere")).unwrap();
+        let url = Source::Url("https://docs.example.com/index.json".to_owned());
+        assert_eq!(config.sources, [Source::Path(folder.path().join("docs")), url]);
+    }
+
+    #[test]
+    fn a_named_file_must_exist_and_a_found_one_need_not() {
+        assert!(Config::load(Flags::default(), &|_| None, None, Path::new("/nowhere")).is_ok());
+        let error = Config::load(Flags::default(), &|_| None, Some(Path::new("/no/file")), Path::new("."));
+        assert_eq!(error.unwrap_err().what, "cannot read the configuration /no/file");
+    }
+}

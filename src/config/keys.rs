@@ -1,0 +1,151 @@
+//! The table of keys: what an operator may set, and where in [`Config`] it lands.
+//!
+//! A key's flag, variable and place in `docquay.toml` follow from its name: `base_url` is
+//! `--base-url` and `DOCQUAY_BASE_URL`; `limits.http.body_bytes` is `--limit http.body_bytes=…` and
+//! `DOCQUAY_LIMITS_HTTP_BODY_BYTES`.
+
+use std::path::Path;
+
+use super::error::Wrong;
+use super::{Config, LogFormat, value};
+use crate::docs::Source;
+use crate::{docs, http, mcp};
+
+/// One line of the table.
+pub(crate) struct Key {
+    /// As in `docquay.toml`, tables joined by dots.
+    pub(crate) name: &'static str,
+    /// Whether it takes any number of values.
+    pub(crate) list: bool,
+    set: fn(&mut Config, &str, &Path) -> Result<(), Wrong>,
+}
+
+impl Key {
+    /// The key of that name.
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        all().find(|key| key.name == name)
+    }
+
+    /// `DOCQUAY_BASE_URL`.
+    pub(crate) fn variable(&self) -> String {
+        format!("DOCQUAY_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// Puts one value into its place; `folder` is where relative paths begin.
+    pub(crate) fn set(&self, config: &mut Config, value: &str, folder: &Path) -> Result<(), Wrong> {
+        (self.set)(config, value, folder)
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
+/// Every key, in the order of the help.
+pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().chain(HTTP).chain(MCP).chain(DOCS)
+}
+
+const fn one(name: &'static str, set: fn(&mut Config, &str, &Path) -> Result<(), Wrong>) -> Key {
+    Key { name, list: false, set }
+}
+
+const fn list(name: &'static str, set: fn(&mut Config, &str, &Path) -> Result<(), Wrong>) -> Key {
+    Key { name, list: true, set }
+}
+
+fn store<T>(place: &mut T, value: Result<T, Wrong>) -> Result<(), Wrong> {
+    *place = value?;
+    Ok(())
+}
+
+static KEYS: &[Key] = &[
+    list("source", |config, text, folder| {
+        if text.is_empty() {
+            return Err(Wrong::new("a source is empty", "name a folder, a .json index or its URL"));
+        }
+        config.sources.push(match Source::parse(text) {
+            Source::Path(path) => Source::Path(folder.join(path)),
+            other => other,
+        });
+        Ok(())
+    }),
+    one("port", |config, text, _| store(&mut config.port, value::port(text))),
+    one("bind", |config, text, _| store(&mut config.bind, value::address(text))),
+    one("base_url", |config, text, _| store(&mut config.base_url, value::base_url(text).map(Some))),
+    one("site_url", |config, text, _| {
+        store(&mut config.docs.site_url, value::base_url(text).map(|url| Some(url.as_str().to_owned())))
+    }),
+    list("allow_origin", |config, text, _| {
+        config.policy.origins.push(value::origin(text)?);
+        Ok(())
+    }),
+    list("allow_host", |config, text, _| {
+        match text {
+            "*" => config.policy.any_host = true,
+            name => config.policy.hosts.push(value::host(name)?),
+        }
+        Ok(())
+    }),
+    one("reload_every", |config, text, _| store(&mut config.docs.reload_every, value::duration(text))),
+    one("source_wait", |config, text, _| store(&mut config.docs.source_wait, value::switch(text))),
+    one("sse_keep_alive", |config, text, _| store(&mut config.sse_keep_alive, value::duration_or_off(text))),
+    one("log_format", |config, text, _| {
+        config.log.format = match text {
+            "text" => LogFormat::Text,
+            "json" => LogFormat::Json,
+            _ => return Err(Wrong::new(format!("there is no log format `{text}`"), "use text or json")),
+        };
+        Ok(())
+    }),
+    one("log_level", |config, text, _| store(&mut config.log.level, value::log_level(text))),
+];
+
+/// The keys of one part's limits. The pattern names every field, so that a new limit does not
+/// compile until it has its key (or its reason to have none).
+macro_rules! limits {
+    ($keys:ident, $part:ident: $type:path { $($field:ident: $kind:expr),* $(,)? } besides { $($other:ident),* }) => {
+        static $keys: &[Key] = &[$(
+            one(concat!("limits.", stringify!($part), ".", stringify!($field)), |config, text, _| {
+                store(&mut config.$part.$field, $kind(text))
+            })
+        ),*];
+        const _: fn($type) = |limits| {
+            let $type { $($field: _,)* $($other: _),* } = limits;
+        };
+    };
+}
+
+limits!(HTTP, http: http::Limits {
+    sniff: value::duration,
+    header: value::duration,
+    header_bytes: value::bytes,
+    header_fields: value::count,
+    idle: value::duration,
+    body: value::duration,
+    body_bytes: value::bytes,
+    write_stall: value::duration,
+    connections: value::count,
+    connections_per_address: value::count,
+    h2_streams: value::count,
+    drain: value::duration,
+} besides {});
+
+limits!(MCP, mcp: mcp::Limits {
+    sessions: value::count,
+    session_idle: value::duration,
+    replay_events: value::count,
+    tool_time: value::duration,
+    stream_queue: value::count,
+    in_flight: value::count,
+    batch: value::count,
+} besides {});
+
+limits!(DOCS, docs: docs::Options {
+    settle: value::duration,
+    fetch_time: value::duration,
+    source_bytes: value::bytes,
+    corpus_bytes: value::bytes,
+} besides { reload_every, site_url, source_wait, fetch });
