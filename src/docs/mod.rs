@@ -14,12 +14,15 @@ mod section;
 mod snippet;
 mod source;
 mod tokenize;
+pub mod urls;
 mod watch;
+mod whole;
 
 pub use index::Index;
 pub use library::{Library, State};
 pub use query::{Hit, Outcome, Query, Target};
 pub use source::{Fetch, Fetched, Options, Source, SourceError, Validators};
+pub use urls::Urls;
 
 /// A page with its sections: what a source yields and the index is built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
