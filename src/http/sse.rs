@@ -60,7 +60,7 @@ impl Event<'_> {
 #[must_use]
 pub fn channel(capacity: usize, keep_alive: Option<Duration>) -> (Sender, SseBody) {
     let (sender, receiver) = mpsc::channel(capacity);
-    (Sender(sender), SseBody { receiver, keep_alive, opened: false, timer: None })
+    (Sender(sender), SseBody { receiver, keep_alive, opened: false, timer: None, kept: None })
 }
 
 /// The writing half; the stream ends when every clone is dropped.
@@ -115,6 +115,25 @@ pub struct SseBody {
     keep_alive: Option<Duration>,
     opened: bool,
     timer: Option<Pin<Box<tokio::time::Sleep>>>,
+    kept: Option<Kept>,
+}
+
+impl SseBody {
+    /// Keeps `guard` until the stream is over, whichever side ends it.
+    #[must_use]
+    pub fn keeping(mut self, guard: impl Send + 'static) -> Self {
+        self.kept = Some(Kept(Box::new(guard)));
+        self
+    }
+}
+
+/// Something that lives as long as a stream; only its drop matters.
+struct Kept(#[expect(dead_code, reason = "held for its drop")] Box<dyn Send>);
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Kept")
+    }
 }
 
 impl hyper::body::Body for SseBody {

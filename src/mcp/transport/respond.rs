@@ -1,0 +1,230 @@
+//! Answering a POST: one JSON body, or an event stream once there is something to stream.
+//!
+//! A modern client that goes away cancels its call. A legacy one may come back for the answer with
+//! `Last-Event-ID`, so that its work goes on. Spec: basic/transports of 2025-11-25 and 2026-07-28.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio::sync::mpsc;
+
+use super::accept::Form;
+use super::hub::{Hub, Wire};
+use super::replay::{Purpose, StreamId};
+use super::work::{self, Work};
+use crate::http::sse::{self, Event, SseBody};
+use crate::http::{Response, empty, json, stream};
+use crate::mcp::dispatch::{Outbox, Reply};
+use crate::mcp::error::ErrorKind;
+use crate::mcp::session::Hold;
+
+/// Whose request it is: this decides statuses and what a disconnect means.
+#[derive(Debug)]
+pub(super) enum Era {
+    Modern,
+    Legacy(Hold<Wire>),
+}
+
+/// Whether replies stand alone or in an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Single,
+    Batch,
+}
+
+/// How a POST is to be answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) hub: Arc<Hub>,
+    pub(super) era: Era,
+    pub(super) form: Form,
+    pub(super) shape: Shape,
+}
+
+/// An outbox for a call that is answered in `form`, and what it will be filled with.
+pub(super) fn outbox(hub: &Hub, form: Form) -> (Outbox, mpsc::Receiver<Bytes>) {
+    let (outbox, notes) = Outbox::channel(hub.dispatcher.limits().stream_queue);
+    if form == Form::Json { (Outbox::closed(), notes) } else { (outbox, notes) }
+}
+
+impl Answer {
+    /// Runs `work` and answers with its replies; `notes` are the notifications that precede them.
+    pub(super) async fn run(self, work: Work, mut notes: mpsc::Receiver<Bytes>) -> Response {
+        let legacy = matches!(self.era, Era::Legacy(_));
+        let mut pending = Pending { work: Some(work), goes_on: legacy.then(|| Arc::clone(&self.hub)) };
+        let (early, replies) = match self.form {
+            Form::Json => (Vec::new(), Some(pending.done().await)),
+            Form::Either | Form::Stream => tokio::select! {
+                biased;
+                Some(note) = notes.recv() => (vec![note], None),
+                replies = pending.done() => (Vec::new(), Some(replies)),
+                () = tokio::time::sleep(self.hub.options.patience) => (Vec::new(), None),
+            },
+        };
+        match (replies, pending.work.take()) {
+            (Some(replies), _) if notes.is_empty() => self.at_once(replies),
+            (Some(replies), _) => self.streamed(early, Box::pin(std::future::ready(replies)), notes),
+            (None, Some(work)) => self.streamed(early, work, notes),
+            (None, None) => empty(StatusCode::ACCEPTED),
+        }
+    }
+
+    /// Answers with finished replies.
+    pub(super) fn at_once(self, replies: Vec<Reply>) -> Response {
+        let status = match (replies.as_slice(), self.shape) {
+            // Cancelled by its client, who awaits no answer: 202 is what clients take for that.
+            ([], _) => return empty(StatusCode::ACCEPTED),
+            ([reply, ..], Shape::Single) => self.era.status(reply),
+            (_, Shape::Batch) => StatusCode::OK,
+        };
+        match (replies.as_slice(), self.shape) {
+            // A refusal is told by its status, which a stream does not have.
+            (_, _) if self.form == Form::Stream && status == StatusCode::OK => {
+                let (_, no_notes) = mpsc::channel(1);
+                self.streamed(Vec::new(), Box::pin(std::future::ready(replies)), no_notes)
+            }
+            ([reply, ..], Shape::Single) => json(status, reply.message.clone()),
+            (replies, _) => json(status, work::array(replies)),
+        }
+    }
+
+    fn streamed(self, early: Vec<Bytes>, work: Work, notes: mpsc::Receiver<Bytes>) -> Response {
+        let (sink, body) = Sink::open(&self.hub, self.era);
+        self.hub.spawn(pump(sink, early, work, notes));
+        stream(body)
+    }
+}
+
+impl Era {
+    /// The status that goes with a reply.
+    fn status(&self, reply: &Reply) -> StatusCode {
+        match (self, reply.error) {
+            (_, None) => StatusCode::OK,
+            (_, Some(ErrorKind::Parse | ErrorKind::InvalidRequest)) => StatusCode::BAD_REQUEST,
+            (Self::Legacy(_), Some(_)) => StatusCode::OK,
+            (Self::Modern, Some(kind)) => modern_status(kind),
+        }
+    }
+}
+
+/// 2026-07-28 names a status for an unknown method and for its own codes. Any other error is a
+/// method's answer, which a stream would carry under 200: so does JSON.
+pub(super) fn modern_status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::MethodNotFound => StatusCode::NOT_FOUND,
+        ErrorKind::Parse
+        | ErrorKind::InvalidRequest
+        | ErrorKind::HeaderMismatch
+        | ErrorKind::MissingClientCapability
+        | ErrorKind::UnsupportedProtocolVersion => StatusCode::BAD_REQUEST,
+        ErrorKind::InvalidParams | ErrorKind::Internal | ErrorKind::ResourceNotFound => StatusCode::OK,
+    }
+}
+
+/// Work that is awaited by its POST. In the legacy era it goes on if the POST is dropped.
+struct Pending {
+    work: Option<Work>,
+    goes_on: Option<Arc<Hub>>,
+}
+
+impl Pending {
+    /// The replies; cancel safe.
+    async fn done(&mut self) -> Vec<Reply> {
+        let Some(work) = &mut self.work else { return Vec::new() };
+        let replies = work.await;
+        self.work = None;
+        replies
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if let (Some(work), Some(hub)) = (self.work.take(), &self.goes_on) {
+            hub.spawn(async move {
+                let _unclaimed = work.await;
+            });
+        }
+    }
+}
+
+/// Where a stream's messages go.
+enum Sink {
+    /// Its one connection.
+    Connection(sse::Sender),
+    /// A stream of a session, which may be resumed.
+    Resumable { hold: Hold<Wire>, id: StreamId },
+}
+
+impl Sink {
+    fn open(hub: &Hub, era: Era) -> (Self, SseBody) {
+        if let Era::Legacy(hold) = era
+            && let Some((id, body)) = hold.wire().streams().map(|streams| streams.open(Purpose::Call))
+        {
+            return (Self::Resumable { hold, id }, body);
+        }
+        let (sender, body) = sse::channel(hub.dispatcher.limits().stream_queue, hub.options.keep_alive);
+        (Self::Connection(sender), body)
+    }
+
+    /// Completes when nobody can receive the answer any more.
+    async fn gone(&self) {
+        match self {
+            Self::Connection(sender) => sender.closed().await,
+            Self::Resumable { .. } => std::future::pending().await,
+        }
+    }
+
+    /// A notification; one for which a slow reader leaves no room is dropped.
+    fn note(&self, message: &Bytes) {
+        match self {
+            Self::Connection(sender) => drop(sender.try_send(encode(message))),
+            Self::Resumable { hold, id } => {
+                if let Some(streams) = hold.wire().streams() {
+                    streams.push(*id, message);
+                }
+            }
+        }
+    }
+
+    /// A reply; waits for room, which the connection's write limit bounds.
+    async fn reply(&self, message: &Bytes) {
+        match self {
+            Self::Connection(sender) => drop(sender.send(encode(message)).await),
+            Self::Resumable { .. } => self.note(message),
+        }
+    }
+
+    fn end(self) {
+        if let Self::Resumable { hold, id } = self
+            && let Some(streams) = hold.wire().streams()
+        {
+            streams.end(id);
+        }
+    }
+}
+
+fn encode(message: &Bytes) -> Bytes {
+    Event { data: message, ..Event::default() }.encode()
+}
+
+async fn pump(sink: Sink, early: Vec<Bytes>, mut work: Work, mut notes: mpsc::Receiver<Bytes>) {
+    for note in early {
+        sink.note(&note);
+    }
+    let replies = loop {
+        tokio::select! {
+            biased;
+            () = sink.gone() => return,
+            Some(note) = notes.recv() => sink.note(&note),
+            replies = &mut work => break replies,
+        }
+    };
+    while let Ok(note) = notes.try_recv() {
+        sink.note(&note);
+    }
+    for reply in &replies {
+        sink.reply(&reply.message).await;
+    }
+    sink.end();
+}
