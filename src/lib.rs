@@ -57,6 +57,10 @@
     )
 )]
 
+// The fake catalog of tests/it serves the unit tests too, and knows the crate by its name.
+#[cfg(test)]
+extern crate self as docquay;
+
 // Leaves.
 pub mod clock;
 pub mod entropy;

@@ -141,6 +141,8 @@ limits!(MCP, mcp: mcp::Limits {
     stream_queue: value::count,
     in_flight: value::count,
     batch: value::count,
+    line: value::bytes,
+    subscriptions: value::count,
 } besides {});
 
 limits!(DOCS, docs: docs::Options {

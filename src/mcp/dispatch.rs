@@ -1,17 +1,27 @@
-//! From a [`Call`] to its [`Reply`]: the method table, the deadline, request-scoped notifications.
+//! From a [`Call`] to its [`Reply`]: the methods over a [`Catalog`], the deadline.
+//!
+//! It never learns which transport asks, and keeps nothing between two calls but the rendered
+//! lists. Spec: server/*, server/utilities/*.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value;
-use tokio::sync::mpsc;
+use serde_json::value::RawValue;
+use tokio::time::timeout;
 
-use super::catalog::Catalog;
+pub use super::context::{Client, Context, Outbox};
+
+use super::catalog::{Capabilities, Catalog, Listing, ToolResult};
 use super::error::{Error, ErrorKind};
 use super::jsonrpc::{Object, RequestId};
 use super::limits::Limits;
-use super::revision::Rules;
+use super::method::{self, Method};
+use super::params;
+use super::rendered::{Kind, Rendered};
+use super::revision::{Revision, Rules};
 use super::subscription::{Feed, Listen};
+use super::wire::{self, Body, Fields};
 use crate::shutdown::Shutdown;
 
 /// A request that was understood: era and revision are settled, `_meta` is read.
@@ -29,15 +39,6 @@ pub struct Call {
     pub client: Arc<Client>,
 }
 
-/// What a client said of itself.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Client {
-    /// `clientInfo.name`, for logs.
-    pub name: Option<String>,
-    /// Its declared capabilities, verbatim.
-    pub capabilities: Object,
-}
-
 /// A finished reply: one encoded JSON-RPC response.
 #[derive(Clone, Debug)]
 pub struct Reply {
@@ -47,45 +48,11 @@ pub struct Reply {
     pub error: Option<ErrorKind>,
 }
 
-/// Where a running call's own notifications (progress) go, encoded, until its reply.
-#[derive(Clone, Debug)]
-pub struct Outbox(Option<mpsc::Sender<Bytes>>);
-
-impl Outbox {
-    /// An outbox that a transport drains.
+impl Reply {
+    /// The answer to a batch: the replies as one array; none if there are none (2025-03-26).
     #[must_use]
-    pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Bytes>) {
-        let (sender, receiver) = mpsc::channel(capacity);
-        (Self(Some(sender)), receiver)
-    }
-
-    /// An outbox that drops everything: the transport has no way to send notifications.
-    #[must_use]
-    pub fn closed() -> Self {
-        Self(None)
-    }
-}
-
-/// What a handler may ask of its caller while it works.
-#[derive(Clone, Debug)]
-pub struct Context {
-    rules: &'static Rules,
-    client: Arc<Client>,
-    progress_token: Option<Value>,
-    outbox: Outbox,
-}
-
-impl Context {
-    /// What is known of the caller.
-    #[must_use]
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// Reports progress, if the caller asked for it; dropped if the stream is full.
-    pub fn progress(&self, _progress: f64, _total: Option<f64>, _message: Option<&str>) {
-        let _ = (&self.rules, &self.progress_token, &self.outbox.0);
-        unimplemented!("core helper")
+    pub fn array(replies: &[Bytes]) -> Option<Bytes> {
+        (!replies.is_empty()).then(|| wire::array(replies))
     }
 }
 
@@ -94,6 +61,10 @@ pub struct Dispatcher {
     catalog: Arc<dyn Catalog>,
     limits: Limits,
     shutdown: Shutdown,
+    capabilities: Capabilities,
+    /// `_meta…/serverInfo`, encoded once.
+    server: Arc<RawValue>,
+    rendered: Rendered,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -103,10 +74,13 @@ impl std::fmt::Debug for Dispatcher {
 }
 
 impl Dispatcher {
-    /// A dispatcher over `catalog`.
+    /// A dispatcher over `catalog`, whose name and capabilities it reads now, once and for all.
     #[must_use]
     pub fn new(catalog: Arc<dyn Catalog>, limits: Limits, shutdown: Shutdown) -> Self {
-        Self { catalog, limits, shutdown }
+        let rendered = Rendered::new(catalog.changes());
+        let info = catalog.server();
+        let server = Arc::from(info.implementation.encoded(Revision::MODERN.rules()));
+        Self { catalog, limits, shutdown, capabilities: info.capabilities, server, rendered }
     }
 
     /// The limits it was given, for its transports.
@@ -121,35 +95,196 @@ impl Dispatcher {
         &self.shutdown
     }
 
+    /// What the server declared.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
     /// Runs any call but `subscriptions/listen` and `initialize`. Dropping the future cancels the work.
-    pub async fn answer(&self, _call: Call, _outbox: Outbox) -> Reply {
-        let _ = &self.catalog;
-        unimplemented!("core helper")
+    pub async fn answer(&self, call: Call, outbox: Outbox) -> Reply {
+        let Call { id, method, params, rules, client } = call;
+        let context = Context::new(rules, client, &params, outbox);
+        let outcome = self.run(&id, &method, params, rules, &context).await;
+        context.close();
+        outcome.unwrap_or_else(|error| self.error(Some(&id), rules, &error))
     }
 
     /// Opens the stream that answers a `subscriptions/listen` (modern era).
     ///
     /// # Errors
-    /// The encoded error when the filter is malformed.
-    pub fn listen(&self, _call: &Call) -> Result<Listen, Reply> {
-        unimplemented!("core helper")
+    /// The encoded error when the filter is malformed or the caller's revision has no such stream.
+    pub fn listen(&self, call: &Call) -> Result<Listen, Reply> {
+        if !call.rules.listen {
+            let error = method::not_found(&call.method, call.rules, &self.capabilities);
+            return Err(self.error(Some(&call.id), call.rules, &error));
+        }
+        let changes = self.catalog.changes();
+        Listen::open(call, self, changes, Arc::clone(&self.server))
+            .map_err(|error| self.error(Some(&call.id), call.rules, &error))
     }
 
     /// The changes a legacy session's own stream carries, encoded for its revision.
     #[must_use]
     pub fn feed(&self, _rules: &'static Rules) -> Feed {
-        unimplemented!("core helper")
+        Feed::open(self.capabilities, self.catalog.changes(), self.shutdown.clone())
     }
 
     /// The result of `initialize` in a revision (legacy era).
     #[must_use]
-    pub fn initialize(&self, _id: &RequestId, _rules: &'static Rules) -> Reply {
-        unimplemented!("core helper")
+    pub fn initialize(&self, id: &RequestId, rules: &'static Rules) -> Reply {
+        let body = self.rendered.body(Kind::Initialize, rules, || {
+            let server = self.catalog.server();
+            wire::body(&self.body(&wire::Initialized(&server), rules, Caching::Never))
+        });
+        done(wire::success(id, &*body))
     }
 
     /// An encoded error response. Without an id the modern era omits it, the legacy era writes null.
     #[must_use]
-    pub fn error(&self, _id: Option<&RequestId>, _rules: &'static Rules, _error: &Error) -> Reply {
-        unimplemented!("core helper")
+    pub fn error(&self, id: Option<&RequestId>, rules: &'static Rules, error: &Error) -> Reply {
+        Reply { message: wire::failure(id, rules, error), error: Some(error.kind()) }
+    }
+
+    /// A result without members: the answer to `ping` and `resources/subscribe`.
+    pub(super) fn empty(&self, id: &RequestId, rules: &'static Rules) -> Reply {
+        self.result(id, rules, &wire::Empty, Caching::Never)
+    }
+
+    async fn run(
+        &self,
+        id: &RequestId,
+        method: &str,
+        mut params: Object,
+        rules: &'static Rules,
+        context: &Context,
+    ) -> Result<Reply, Error> {
+        match Method::find(method, rules, &self.capabilities)? {
+            Method::Ping => Ok(self.empty(id, rules)),
+            Method::Discover => Ok(self.discover(id, rules)),
+            Method::ListTools => self.list_tools(id, rules, &params),
+            Method::CallTool => {
+                let arguments = params::arguments(&mut params)?;
+                let result = self.call_tool(params::string(&params, "name")?, arguments, rules, context);
+                Ok(self.result(id, rules, &result.await?, Caching::Never))
+            }
+            Method::ListResources => {
+                let page = self.within(self.catalog.resources(params::cursor(&params)?)).await?;
+                Ok(self.result(id, rules, &wire::Page("resources", &page), Caching::Hinted))
+            }
+            Method::ListTemplates => {
+                let page = self.within(self.catalog.resource_templates(params::cursor(&params)?)).await?;
+                Ok(self.result(id, rules, &wire::Page("resourceTemplates", &page), Caching::Hinted))
+            }
+            Method::ReadResource => {
+                let uri = params::string(&params, "uri")?;
+                let contents = self.within(self.catalog.read_resource(uri, context)).await?;
+                Ok(self.result(id, rules, &wire::Read(&contents), Caching::Hinted))
+            }
+            Method::ListPrompts => {
+                let page = self.within(self.catalog.prompts(params::cursor(&params)?)).await?;
+                Ok(self.result(id, rules, &wire::Page("prompts", &page), Caching::Hinted))
+            }
+            Method::GetPrompt => {
+                let arguments = params::prompt_arguments(&mut params)?;
+                let name = params::string(&params, "name")?;
+                let prompt = self.within(self.catalog.prompt(name, arguments, context)).await?;
+                Ok(self.result(id, rules, &wire::Messages(&prompt), Caching::Never))
+            }
+            Method::Complete => {
+                let (reference, argument, value) = params::completion(&params)?;
+                let completion = self.within(self.catalog.complete(&reference, argument, value)).await?;
+                Ok(self.result(id, rules, &completion, Caching::Never))
+            }
+        }
+    }
+
+    fn discover(&self, id: &RequestId, rules: &'static Rules) -> Reply {
+        let body = self.rendered.body(Kind::Discover, rules, || {
+            let server = self.catalog.server();
+            wire::body(&self.body(&wire::Discovered(&server), rules, Caching::Hinted))
+        });
+        done(wire::success(id, &*body))
+    }
+
+    fn list_tools(&self, id: &RequestId, rules: &'static Rules, params: &Object) -> Result<Reply, Error> {
+        // All tools fit on one page, so that no cursor was ever given out.
+        if params::cursor(params)?.is_some() {
+            return Err(params::invalid_cursor());
+        }
+        let body = self.rendered.body(Kind::Tools, rules, || {
+            let page = Listing { items: self.catalog.tools(), next_cursor: None };
+            wire::body(&self.body(&wire::Page("tools", &page), rules, Caching::Hinted))
+        });
+        Ok(done(wire::success(id, &*body)))
+    }
+
+    async fn call_tool(
+        &self,
+        name: &str,
+        arguments: Object,
+        rules: &Rules,
+        context: &Context,
+    ) -> Result<ToolResult, Error> {
+        let work = self.catalog.call_tool(name, arguments, context);
+        match timeout(self.limits.tool_time, work).await {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) if error.kind() == ErrorKind::InvalidParams => self.mendable(name, error, rules),
+            Ok(Err(error)) => Err(error),
+            // The model can mend it: server/tools reports failed executions as results.
+            Err(_elapsed) => Ok(ToolResult::error(self.too_slow())),
+        }
+    }
+
+    /// Bad arguments are for the model to see where the revision says so; an unknown tool never is.
+    fn mendable(&self, name: &str, error: Error, rules: &Rules) -> Result<ToolResult, Error> {
+        let tools = self.catalog.tools();
+        if !tools.iter().any(|tool| tool.name == name) {
+            let known: Vec<&str> = tools.iter().take(KNOWN_TOOLS).map(|tool| tool.name.as_str()).collect();
+            let (name, known) = (method::shortened(name), known.join(", "));
+            return Err(params::invalid(format!("no tool `{name}`; there are: {known}")));
+        }
+        if rules.argument_errors_as_results { Ok(ToolResult::error(error.message())) } else { Err(error) }
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match timeout(self.limits.tool_time, work).await {
+            Ok(outcome) => outcome,
+            Err(_elapsed) => Err(Error::new(ErrorKind::Internal, self.too_slow())),
+        }
+    }
+
+    fn too_slow(&self) -> String {
+        let seconds = self.limits.tool_time.as_secs_f64();
+        format!("no answer within {seconds} s, so the work was stopped; ask for less, or try again later")
+    }
+
+    fn result<F: Fields>(&self, id: &RequestId, rules: &Rules, fields: &F, caching: Caching) -> Reply {
+        done(wire::success(id, &self.body(fields, rules, caching)))
+    }
+
+    fn body<'a, F>(&'a self, fields: &'a F, rules: &'a Rules, caching: Caching) -> Body<'a, F> {
+        let freshness = match caching {
+            Caching::Hinted => Some(self.catalog.freshness()),
+            Caching::Never => None,
+        };
+        Body { fields, rules, server: &self.server, freshness }
     }
 }
+
+/// Whether a result carries cache hints: only those of the six cacheable methods do.
+#[derive(Clone, Copy)]
+enum Caching {
+    Hinted,
+    Never,
+}
+
+fn done(message: Bytes) -> Reply {
+    Reply { message, error: None }
+}
+
+/// Names that an error lists.
+const KNOWN_TOOLS: usize = 20;
+
+#[cfg(test)]
+mod tests;

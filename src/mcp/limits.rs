@@ -20,6 +20,10 @@ pub struct Limits {
     pub in_flight: usize,
     /// Messages in a 2025-03-26 batch. Default 64.
     pub batch: usize,
+    /// Bytes of one message on stdio. Default 256 KiB.
+    pub line: usize,
+    /// Resources that one legacy session or one listen stream may watch. Default 1,000.
+    pub subscriptions: usize,
 }
 
 impl Default for Limits {
@@ -32,6 +36,8 @@ impl Default for Limits {
             stream_queue: 256,
             in_flight: 64,
             batch: 64,
+            line: 256 * 1024,
+            subscriptions: 1_000,
         }
     }
 }

@@ -4,13 +4,22 @@
 //! it on a [`Catalog`](catalog::Catalog) and writes the reply in the caller's revision. It never
 //! learns of sockets or HTTP: `transport` does that, and `tools` is one `Catalog`, over the docs.
 
+mod cancel;
 pub mod catalog;
+mod context;
 pub mod dispatch;
 pub mod error;
+#[cfg(test)]
+#[allow(dead_code, clippy::field_reassign_with_default, reason = "shared with tests/it")]
+#[path = "../../tests/it/harness/fake.rs"]
+mod fake;
 pub mod jsonrpc;
 pub mod legacy;
 mod limits;
+mod method;
 pub mod modern;
+mod params;
+mod rendered;
 pub mod revision;
 pub mod session;
 pub mod subscription;

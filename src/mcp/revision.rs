@@ -40,6 +40,8 @@ pub struct Rules {
     pub completions_capability: bool,
     /// `outputSchema` and `structuredContent`; `title`; `_meta` on definitions; `resource_link` content.
     pub structured: bool,
+    /// `structuredContent` and `outputSchema` may be of any JSON type; else objects alone.
+    pub structured_of_any_type: bool,
     /// `icons`, and `description`/`websiteUrl` of an implementation.
     pub icons: bool,
     /// Arguments that do not fit a tool's schema are an `isError` result, not -32602.
@@ -64,6 +66,7 @@ static TABLE: [Rules; 5] = [
         annotations: false,
         completions_capability: false,
         structured: false,
+        structured_of_any_type: false,
         icons: false,
         argument_errors_as_results: false,
         result_type: false,
@@ -80,6 +83,7 @@ static TABLE: [Rules; 5] = [
         annotations: true,
         completions_capability: true,
         structured: false,
+        structured_of_any_type: false,
         icons: false,
         argument_errors_as_results: false,
         result_type: false,
@@ -96,6 +100,7 @@ static TABLE: [Rules; 5] = [
         annotations: true,
         completions_capability: true,
         structured: true,
+        structured_of_any_type: false,
         icons: false,
         argument_errors_as_results: false,
         result_type: false,
@@ -112,6 +117,7 @@ static TABLE: [Rules; 5] = [
         annotations: true,
         completions_capability: true,
         structured: true,
+        structured_of_any_type: false,
         icons: true,
         argument_errors_as_results: true,
         result_type: false,
@@ -128,6 +134,7 @@ static TABLE: [Rules; 5] = [
         annotations: true,
         completions_capability: true,
         structured: true,
+        structured_of_any_type: true,
         icons: true,
         argument_errors_as_results: true,
         result_type: true,
@@ -136,6 +143,13 @@ static TABLE: [Rules; 5] = [
         resource_not_found: -32602,
     },
 ];
+
+impl Rules {
+    /// The lines of every revision that opens with `initialize`, oldest first.
+    pub fn legacy() -> impl Iterator<Item = &'static Self> {
+        TABLE.iter().filter(|rules| rules.handshake)
+    }
+}
 
 impl Revision {
     /// The newest revision that opens with `initialize`: the answer to an unknown offer.

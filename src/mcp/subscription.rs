@@ -1,31 +1,275 @@
 //! Change notifications: the modern `subscriptions/listen` stream and the legacy session's feed.
 //!
 //! Spec: 2026-07-28 basic/patterns/subscriptions; 2025-11-25 server/resources.
+//!
+//! The end of a listen stream: basic/patterns/cancellation says that a server which tears one down
+//! MUST send `notifications/cancelled`, basic/patterns/subscriptions that it SHOULD send the result
+//! of the request, and the schema (the source of truth) says of that result that it "is sent only
+//! when the server tears the subscription down". Both cannot follow each other: a cancelled request
+//! gets no further message, and a cancellation may only name a request without an answer. So the
+//! result is sent, alone: it is what the page on subscriptions and the schema agree on, and it
+//! tells a client the graceful end from a lost connection.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+
+use super::catalog::{Capabilities, Changes};
+use super::dispatch::{Call, Dispatcher};
+use super::error::Error;
+use super::jsonrpc::{Object, RequestId};
+use super::params::{self, invalid};
+use super::wire::{self, List};
+use crate::shutdown::Shutdown;
 
 /// One `subscriptions/listen`: what to send, in order, until its end.
 #[derive(Debug)]
-pub struct Listen {}
+pub struct Listen {
+    id: RequestId,
+    honoured: Filter,
+    source: Source,
+    server: Arc<RawValue>,
+    waiting: VecDeque<Bytes>,
+    ended: bool,
+}
 
 impl Listen {
+    pub(super) fn open(
+        call: &Call,
+        dispatcher: &Dispatcher,
+        changes: broadcast::Receiver<Arc<Changes>>,
+        server: Arc<RawValue>,
+    ) -> Result<Self, Error> {
+        let asked = Filter::read(&call.params, dispatcher.limits().subscriptions)?;
+        let honoured = asked.supported_by(dispatcher.capabilities());
+        let id = call.id.clone();
+        let waiting = VecDeque::from([wire::acknowledged(&id, &honoured)]);
+        let source = Source { changes, shutdown: dispatcher.shutdown().clone() };
+        Ok(Self { id, honoured, source, server, waiting, ended: false })
+    }
+
     /// The next encoded message: first the acknowledgement, then what was asked for, at the drain
     /// the graceful result, then none. Cancel safe.
     pub async fn next(&mut self) -> Option<Bytes> {
-        unimplemented!("core helper")
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Some(message);
+            }
+            if self.ended {
+                return None;
+            }
+            match self.source.next().await {
+                Some(news) => self.waiting.extend(self.honoured.messages(&news, &self.id)),
+                None => {
+                    self.ended = true;
+                    self.waiting.push_back(wire::listen_result(&self.id, &self.server));
+                }
+            }
+        }
     }
 }
 
 /// The changes for one legacy session.
 #[derive(Debug)]
-pub struct Feed {}
+pub struct Feed {
+    capabilities: Capabilities,
+    source: Source,
+}
 
 impl Feed {
+    pub(super) fn open(
+        capabilities: Capabilities,
+        changes: broadcast::Receiver<Arc<Changes>>,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self { capabilities, source: Source { changes, shutdown } }
+    }
+
     /// The next encoded notifications (`…/list_changed`, `resources/updated` for `uris` alone);
     /// none at the drain. Cancel safe.
-    pub async fn next(&mut self, _uris: &HashSet<String>) -> Option<Vec<Bytes>> {
-        unimplemented!("core helper")
+    pub async fn next(&mut self, uris: &HashSet<String>) -> Option<Vec<Bytes>> {
+        loop {
+            let news = self.changed().await?;
+            let messages = self.messages(&news, uris);
+            if !messages.is_empty() {
+                return Some(messages);
+            }
+        }
+    }
+
+    /// The next change, for a transport that must not hold the session while it waits; none at the
+    /// drain. Cancel safe.
+    pub async fn changed(&mut self) -> Option<News> {
+        self.source.next().await
+    }
+
+    /// A change as notifications to a session that subscribed to `uris`.
+    #[must_use]
+    pub fn messages(&self, news: &News, uris: &HashSet<String>) -> Vec<Bytes> {
+        let declared = &self.capabilities;
+        let lists = [
+            (List::Tools, news.tools && declared.tools_list_changed),
+            (List::Prompts, news.prompts && declared.prompts_list_changed),
+            (List::Resources, news.resources && declared.resources_list_changed),
+        ];
+        let lists = lists.into_iter().filter(|(_, told)| *told).map(|(list, _)| wire::list_changed(list));
+        lists.chain(news.updated_among(uris).map(wire::updated)).collect()
+    }
+}
+
+/// What changed since the last look; what came while nobody looked is merged into one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    tools: bool,
+    prompts: bool,
+    resources: bool,
+    updated: Updated,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Updated {
+    These(BTreeSet<String>),
+    /// Changes were missed: anything may have changed.
+    Anything,
+}
+
+impl Default for Updated {
+    fn default() -> Self {
+        Self::These(BTreeSet::new())
+    }
+}
+
+impl News {
+    fn anything() -> Self {
+        Self { tools: true, prompts: true, resources: true, updated: Updated::Anything }
+    }
+
+    fn add(&mut self, changes: &Changes) {
+        self.tools |= changes.tools;
+        self.prompts |= changes.prompts;
+        self.resources |= changes.resources;
+        if let Updated::These(uris) = &mut self.updated {
+            uris.extend(changes.updated.iter().cloned());
+        }
+    }
+
+    /// Those of `wanted` that changed.
+    fn updated_among<'a>(
+        &'a self,
+        wanted: impl IntoIterator<Item = &'a String>,
+    ) -> impl Iterator<Item = &'a str> {
+        wanted.into_iter().map(String::as_str).filter(|uri| match &self.updated {
+            Updated::These(uris) => uris.contains(*uri),
+            Updated::Anything => true,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Source {
+    changes: broadcast::Receiver<Arc<Changes>>,
+    shutdown: Shutdown,
+}
+
+impl Source {
+    /// The next change merged with those that wait behind it; none at the drain. Cancel safe.
+    async fn next(&mut self) -> Option<News> {
+        let mut news = News::default();
+        tokio::select! {
+            biased;
+            () = self.shutdown.draining() => return None,
+            received = self.changes.recv() => match received {
+                Ok(changes) => news.add(&changes),
+                Err(RecvError::Lagged(_)) => news = News::anything(),
+                // The catalog tells of no more changes; the stream stays open all the same.
+                Err(RecvError::Closed) => {
+                    self.shutdown.draining().await;
+                    return None;
+                }
+            },
+        }
+        loop {
+            match self.changes.try_recv() {
+                Ok(changes) => news.add(&changes),
+                Err(TryRecvError::Lagged(_)) => news = News::anything(),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return Some(news),
+            }
+        }
+    }
+}
+
+/// What a listen stream is asked to tell of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Filter {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tools_list_changed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    prompts_list_changed: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    resources_list_changed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_subscriptions: Option<Vec<String>>,
+}
+
+impl Filter {
+    fn read(params: &Object, limit: usize) -> Result<Self, Error> {
+        let filter = params::object(params, "notifications")?;
+        let flag = |name: &str| match filter.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(wanted)) => Ok(*wanted),
+            Some(_) => Err(invalid(format!("`notifications.{name}` must be true or false"))),
+        };
+        Ok(Self {
+            tools_list_changed: flag("toolsListChanged")?,
+            prompts_list_changed: flag("promptsListChanged")?,
+            resources_list_changed: flag("resourcesListChanged")?,
+            resource_subscriptions: Self::read_uris(filter, limit)?,
+        })
+    }
+
+    fn read_uris(filter: &Object, limit: usize) -> Result<Option<Vec<String>>, Error> {
+        let refusal = || invalid("`notifications.resourceSubscriptions` must be an array of URIs (strings)");
+        let uris = match filter.get("resourceSubscriptions") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Array(uris)) if uris.len() > limit => {
+                return Err(invalid(format!("at most {limit} `resourceSubscriptions` in one stream")));
+            }
+            Some(Value::Array(uris)) => uris,
+            Some(_) => return Err(refusal()),
+        };
+        uris.iter()
+            .map(|uri| uri.as_str().map(str::to_owned).ok_or_else(refusal))
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    fn supported_by(self, declared: &Capabilities) -> Self {
+        Self {
+            tools_list_changed: self.tools_list_changed && declared.tools_list_changed,
+            prompts_list_changed: self.prompts_list_changed && declared.prompts_list_changed,
+            resources_list_changed: self.resources_list_changed && declared.resources_list_changed,
+            resource_subscriptions: self.resource_subscriptions.filter(|_| declared.resources_subscribe),
+        }
+    }
+
+    fn messages(&self, news: &News, subscription: &RequestId) -> Vec<Bytes> {
+        let lists = [
+            (List::Tools, news.tools && self.tools_list_changed),
+            (List::Prompts, news.prompts && self.prompts_list_changed),
+            (List::Resources, news.resources && self.resources_list_changed),
+        ];
+        let lists = lists
+            .into_iter()
+            .filter(|(_, wanted)| *wanted)
+            .map(|(list, _)| wire::list_changed_for(list, subscription));
+        let uris = self.resource_subscriptions.iter().flatten();
+        lists.chain(news.updated_among(uris).map(|uri| wire::updated_for(uri, subscription))).collect()
     }
 }

@@ -1,1 +1,0 @@
-//! The only serialiser: writes the newest superset down to what a revision has.

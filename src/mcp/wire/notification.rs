@@ -1,0 +1,130 @@
+//! Notifications on the wire: progress, changes, the life of a listen stream.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{encode, success};
+use crate::mcp::jsonrpc::RequestId;
+use crate::mcp::revision::Rules;
+
+/// A list of which a change is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mcp) enum List {
+    Tools,
+    Prompts,
+    Resources,
+}
+
+/// `…/list_changed` on a legacy session's stream: encoded once, for everyone.
+pub(in crate::mcp) fn list_changed(list: List) -> Bytes {
+    Bytes::from_static(match list {
+        List::Tools => br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#,
+        List::Prompts => br#"{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}"#,
+        List::Resources => br#"{"jsonrpc":"2.0","method":"notifications/resources/list_changed"}"#,
+    })
+}
+
+/// `resources/updated` on a legacy session's stream.
+pub(in crate::mcp) fn updated(uri: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Params<'a> {
+        uri: &'a str,
+    }
+    notification("notifications/resources/updated", &Params { uri })
+}
+
+/// `…/list_changed` on a listen stream.
+pub(in crate::mcp) fn list_changed_for(list: List, subscription: &RequestId) -> Bytes {
+    #[derive(Serialize)]
+    struct Params<'a> {
+        #[serde(rename = "_meta")]
+        meta: SubscriptionMeta<'a>,
+    }
+    let method = match list {
+        List::Tools => "notifications/tools/list_changed",
+        List::Prompts => "notifications/prompts/list_changed",
+        List::Resources => "notifications/resources/list_changed",
+    };
+    notification(method, &Params { meta: SubscriptionMeta { subscription } })
+}
+
+/// `resources/updated` on a listen stream.
+pub(in crate::mcp) fn updated_for(uri: &str, subscription: &RequestId) -> Bytes {
+    #[derive(Serialize)]
+    struct Params<'a> {
+        #[serde(rename = "_meta")]
+        meta: SubscriptionMeta<'a>,
+        uri: &'a str,
+    }
+    notification("notifications/resources/updated", &Params { meta: SubscriptionMeta { subscription }, uri })
+}
+
+/// The first message of a listen stream: what is honoured.
+pub(in crate::mcp) fn acknowledged(subscription: &RequestId, honoured: &impl Serialize) -> Bytes {
+    #[derive(Serialize)]
+    struct Params<'a, F> {
+        #[serde(rename = "_meta")]
+        meta: SubscriptionMeta<'a>,
+        notifications: &'a F,
+    }
+    let params = Params { meta: SubscriptionMeta { subscription }, notifications: honoured };
+    notification("notifications/subscriptions/acknowledged", &params)
+}
+
+/// The last message of a listen stream: its graceful end.
+pub(in crate::mcp) fn listen_result(subscription: &RequestId, server: &RawValue) -> Bytes {
+    #[derive(Serialize)]
+    struct Meta<'a> {
+        #[serde(rename = "io.modelcontextprotocol/subscriptionId")]
+        subscription: &'a RequestId,
+        #[serde(rename = "io.modelcontextprotocol/serverInfo")]
+        server: &'a RawValue,
+    }
+    #[derive(Serialize)]
+    struct Body<'a> {
+        #[serde(rename = "resultType")]
+        result_type: &'static str,
+        #[serde(rename = "_meta")]
+        meta: Meta<'a>,
+    }
+    success(subscription, &Body { result_type: "complete", meta: Meta { subscription, server } })
+}
+
+/// `notifications/progress`; the `message` only where the revision has one.
+pub(in crate::mcp) fn progress(
+    rules: &Rules,
+    token: &RequestId,
+    progress: f64,
+    total: Option<f64>,
+    message: Option<&str>,
+) -> Bytes {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Params<'a> {
+        progress_token: &'a RequestId,
+        progress: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        total: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<&'a str>,
+    }
+    let message = message.filter(|_| rules.annotations);
+    notification("notifications/progress", &Params { progress_token: token, progress, total, message })
+}
+
+fn notification(method: &str, params: &impl Serialize) -> Bytes {
+    #[derive(Serialize)]
+    struct Wire<'a, P> {
+        jsonrpc: &'static str,
+        method: &'a str,
+        params: &'a P,
+    }
+    encode(&Wire { jsonrpc: "2.0", method, params })
+}
+
+#[derive(Serialize)]
+struct SubscriptionMeta<'a> {
+    #[serde(rename = "io.modelcontextprotocol/subscriptionId")]
+    subscription: &'a RequestId,
+}
