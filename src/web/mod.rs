@@ -1,1 +1,106 @@
-//! What people and crawlers see: pages, llms.txt, health.
+//! What people and crawlers see: the human page, `/docs/{id}`, llms.txt, health.
+//!
+//! Owns HTML and plain text for browsers; pages are self-contained, run no script, and load nothing
+//! from elsewhere but the documents' own images. Never speaks MCP.
+
+mod answer;
+mod document;
+mod health;
+mod home;
+mod links;
+mod llms;
+mod render;
+mod shell;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ::http::Method;
+
+use crate::docs::{Library, Urls};
+use crate::http::{Access, Checks, Handler, Path, Request, Response, Route, method_not_allowed};
+
+/// What the pages show and how.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Site {
+    /// The documents.
+    pub library: Arc<Library>,
+    /// Where they are read.
+    pub urls: Urls,
+    /// What the site is called: `Documentation`.
+    pub name: String,
+    /// Whether callers need a token: health then says nothing of the sources.
+    pub private: bool,
+    built: llms::Built,
+}
+
+impl Site {
+    /// An open site named "Documentation".
+    #[must_use]
+    pub fn new(library: Arc<Library>, urls: Urls) -> Self {
+        let built = llms::Built::default();
+        Self { library, urls, name: "Documentation".to_owned(), private: false, built }
+    }
+}
+
+/// The routes of this part, for the composition root's table.
+#[must_use]
+pub fn routes(site: &Arc<Site>) -> Vec<Route> {
+    let route = |path, access, checks, what| {
+        let handler: Arc<dyn Handler> = Arc::new(View { site: Arc::clone(site), what });
+        Route { path, access, checks, handler }
+    };
+    let documents = |path, what| route(path, Access::Documents, Checks::HostAndOrigin, what);
+    vec![
+        route(Path::Exact("/healthz"), Access::Open, Checks::Exempt, What::Alive),
+        route(Path::Exact("/readyz"), Access::Open, Checks::Exempt, What::Ready),
+        documents(Path::Exact("/"), What::Home),
+        documents(Path::Prefix("/docs/"), What::Document),
+        documents(Path::Exact("/llms.txt"), What::Llms),
+        documents(Path::Exact("/llms-full.txt"), What::LlmsFull),
+    ]
+}
+
+/// The page for people who open the MCP endpoint in a browser; the same as `/`.
+#[must_use]
+pub fn human_page(site: &Arc<Site>) -> Arc<dyn Handler> {
+    Arc::new(View { site: Arc::clone(site), what: What::Home })
+}
+
+/// One of the pages, as a handler.
+struct View {
+    site: Arc<Site>,
+    what: What,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Home,
+    Document,
+    Llms,
+    LlmsFull,
+    Alive,
+    Ready,
+}
+
+impl Handler for View {
+    fn handle(self: Arc<Self>, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
+        Box::pin(async move {
+            if request.method() != Method::GET && request.method() != Method::HEAD {
+                return method_not_allowed(&[Method::GET, Method::HEAD]);
+            }
+            let site = &self.site;
+            let response = match self.what {
+                What::Home => home::page(site, &request),
+                What::Document => document::page(site, &request),
+                What::Llms => llms::answer(site, llms::Kind::Links, &request).await,
+                What::LlmsFull => llms::answer(site, llms::Kind::Full, &request).await,
+                What::Alive => health::alive(),
+                What::Ready => health::ready(site),
+            };
+            if request.method() == Method::HEAD { answer::without_body(response) } else { response }
+        })
+    }
+}
