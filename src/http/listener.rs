@@ -1,32 +1,215 @@
-//! Accepting connections: permits, per-address counts, backoff on errors, the drain.
+//! Accepting connections: bounds, backoff on errors, the drain.
+//!
+//! Owns the tasks of all connections: they end before [`serve`] returns. Never reads a byte.
 
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::connection::{self, Context};
 use super::limits::Limits;
-use super::request::Request;
 use super::router::Router;
+use super::throttle::Throttle;
 use crate::shutdown::Shutdown;
 
 /// Serves `listener` until `shutdown` drains and every connection has ended (or the drain limit
 /// cuts it). HTTP/1.1 and HTTP/2 by prior knowledge.
 pub async fn serve(listener: TcpListener, router: Arc<Router>, limits: Limits, shutdown: Shutdown) {
+    let context = Arc::new(Context { router, limits });
+    let mut open = Open::default();
+    let mut backoff = Backoff::default();
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown.draining() => return,
-        };
-        let Ok((stream, peer)) = accepted else { continue };
-        let (router, limits) = (Arc::clone(&router), limits.clone());
-        tokio::spawn(async move {
-            let service = hyper::service::service_fn(move |request| {
-                let router = Arc::clone(&router);
-                let request = Request::incoming(request, peer, limits.body_bytes, limits.body);
-                async move { Ok::<_, std::convert::Infallible>(router.answer(request).await) }
-            });
-            let io = hyper_util::rt::TokioIo::new(stream);
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
-        });
+        tokio::select! {
+            accepted = listener.accept(), if !backoff.waits() => match accepted {
+                Ok((stream, peer)) => {
+                    backoff = Backoff::default();
+                    open.admit(stream, peer, &context, &shutdown);
+                }
+                Err(error) => backoff.failed(&error),
+            },
+            Some(ended) = open.tasks.join_next_with_id() => open.forget(ended),
+            () = backoff.over(), if backoff.waits() => backoff.resume(),
+            () = shutdown.draining() => break,
+        }
+    }
+    // Closed first: whoever connects from here on is told so by the kernel.
+    drop(listener);
+    open.drain(context.limits.drain).await;
+}
+
+/// The connections that are open.
+#[derive(Debug, Default)]
+struct Open {
+    tasks: JoinSet<()>,
+    addresses: HashMap<Id, IpAddr>,
+    per_address: HashMap<IpAddr, usize>,
+    refusals: Throttle,
+}
+
+impl Open {
+    /// Starts a connection, or closes it at once if a bound is reached.
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, context: &Arc<Context>, shutdown: &Shutdown) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.forget(ended);
+        }
+        let address = client(peer.ip());
+        if let Some(bound) = self.bound_reached(address, &context.limits) {
+            if let Some(unreported) = self.refusals.admit() {
+                tracing::warn!(%peer, bound, unreported, "connection refused: too many are open");
+            }
+            return;
+        }
+        // A small answer must not wait for the acknowledgement of the one before it. Failing means
+        // that the peer has gone; the first read will tell.
+        let _ = stream.set_nodelay(true);
+        // TLS enters here: inside this task, under a deadline of its own, an acceptor turns the
+        // socket into the stream that `connection::serve` gets. Nothing behind it changes.
+        let task = connection::serve(stream, peer, Arc::clone(context), shutdown.clone());
+        let id = self.tasks.spawn(task).id();
+        if let Some(address) = address {
+            self.addresses.insert(id, address);
+            *self.per_address.entry(address).or_default() += 1;
+        }
+    }
+
+    /// The name of the limit that stands in the way.
+    fn bound_reached(&self, address: Option<IpAddr>, limits: &Limits) -> Option<&'static str> {
+        let from_address = address.and_then(|address| self.per_address.get(&address)).copied().unwrap_or(0);
+        if self.tasks.len() >= limits.connections {
+            Some("connections")
+        } else if from_address >= limits.connections_per_address {
+            Some("connections_per_address")
+        } else {
+            None
+        }
+    }
+
+    fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+        let Some(address) = self.addresses.remove(&id) else { return };
+        if let Some(count) = self.per_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&address);
+            }
+        }
+    }
+
+    /// Lets every connection end by itself, then cuts the rest.
+    async fn drain(mut self, limit: Duration) {
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if timeout(limit, ended).await.is_err() {
+            tracing::info!(connections = self.tasks.len(), "drain limit reached, closing the rest");
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+/// Whom a connection is counted for: loopback is exempt, and an IPv6 client owns its /64.
+fn client(address: IpAddr) -> Option<IpAddr> {
+    let address = address.to_canonical();
+    if address.is_loopback() {
+        return None;
+    }
+    Some(match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    })
+}
+
+/// The pause after an accept that failed for want of descriptors or memory: such an error stays
+/// until something else is closed, and trying again at once would spin.
+#[derive(Debug, Default)]
+struct Backoff {
+    until: Option<Instant>,
+    pause: Duration,
+}
+
+impl Backoff {
+    fn failed(&mut self, error: &io::Error) {
+        // The peer's fault, gone with it (accept(2)).
+        let peer = [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset, ErrorKind::Interrupted];
+        if peer.contains(&error.kind()) {
+            return;
+        }
+        self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.until = Some(Instant::now() + self.pause);
+        tracing::warn!(%error, retry_in = ?self.pause, "accepting a connection failed");
+    }
+
+    fn waits(&self) -> bool {
+        self.until.is_some()
+    }
+
+    async fn over(&self) {
+        if let Some(until) = self.until {
+            sleep_until(until).await;
+        }
+    }
+
+    fn resume(&mut self) {
+        self.until = None;
+    }
+}
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_not_counted_and_an_ipv6_network_is_one_client() {
+        let of = |text: &str| client(text.parse().unwrap());
+        for text in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(of(text), None, "{text}");
+        }
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::2:3"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+    }
+
+    #[tokio::test]
+    async fn an_address_at_its_bound_is_refused_until_one_of_its_connections_ends() {
+        let address = client("192.0.2.1".parse().unwrap());
+        let limits = Limits { connections_per_address: 2, ..Limits::default() };
+        let mut open = Open::default();
+        for _ in 0..2 {
+            assert_eq!(open.bound_reached(address, &limits), None);
+            let id = open.tasks.spawn(async {}).id();
+            open.addresses.insert(id, address.unwrap());
+            *open.per_address.entry(address.unwrap()).or_default() += 1;
+        }
+        assert_eq!(open.bound_reached(address, &limits), Some("connections_per_address"));
+        assert_eq!(open.bound_reached(client("192.0.2.2".parse().unwrap()), &limits), None);
+        assert_eq!(open.bound_reached(None, &limits), None);
+        let ended = open.tasks.join_next_with_id().await.unwrap();
+        open.forget(ended);
+        assert_eq!(open.bound_reached(address, &limits), None);
+        let ended = open.tasks.join_next_with_id().await.unwrap();
+        open.forget(ended);
+        assert!(open.per_address.is_empty() && open.addresses.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn errors_of_the_machine_pause_the_accepting_and_errors_of_a_peer_do_not() {
+        let mut backoff = Backoff::default();
+        backoff.failed(&ErrorKind::ConnectionAborted.into());
+        assert!(!backoff.waits());
+        let descriptors = io::Error::from_raw_os_error(24);
+        for expected in [50, 100, 200, 400, 800, 1000, 1000] {
+            backoff.failed(&descriptors);
+            assert_eq!(backoff.pause.as_millis(), expected);
+        }
+        backoff.over().await;
+        backoff.resume();
+        assert!(!backoff.waits());
     }
 }

@@ -3,18 +3,25 @@
 //! Owns everything between a bound `TcpListener` and a [`Handler`]. Never learns what MCP, ACME or
 //! the documents are. RFC 9110, 9112, 9113; the HTML standard's "Server-sent events".
 
+mod activity;
+mod alarm;
 mod body;
+mod clocked;
 mod connection;
+mod cors;
 mod limits;
 mod listener;
+mod policy;
 mod request;
 mod response;
 mod router;
 pub mod sse;
+mod throttle;
 
 pub use body::Body;
 pub use limits::Limits;
 pub use listener::serve;
+pub use policy::HostPolicy;
 pub use request::{BodyError, Request};
 pub use response::{Response, empty, json, method_not_allowed, stream, text};
-pub use router::{Access, Checks, Handler, HostPolicy, Path, Route, Router};
+pub use router::{Access, Checks, Handler, Path, Route, Router};

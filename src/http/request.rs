@@ -90,8 +90,10 @@ impl Request {
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
         let query = self.head.uri.query()?;
-        let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
-        Some(value.to_owned())
+        query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key) == name).then(|| decode(value))
+        })
     }
 
     /// Every header field.
@@ -104,6 +106,16 @@ impl Request {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.headers.get(name)?.to_str().ok()
+    }
+
+    /// The whole head: method, URI, version, header fields.
+    pub(super) fn head(&self) -> &::http::request::Parts {
+        &self.head
+    }
+
+    /// Hands a handler another method than the client's (HEAD is answered as GET is).
+    pub(super) fn set_method(&mut self, method: ::http::Method) {
+        self.head.method = method;
     }
 
     /// The client's address.
@@ -121,6 +133,11 @@ impl Request {
             Source::Whole(bytes) => Ok(bytes),
             Source::Hyper(incoming) => {
                 let limit = self.limit;
+                // A declared length is refused before a byte is read, and before the client is told
+                // to go on (RFC 9110 §10.1.1): hyper sends its 100 with the first poll.
+                if hyper::body::Body::size_hint(&incoming).lower() > limit as u64 {
+                    return Err(BodyError::TooLarge { limit });
+                }
                 let read = Limited::new(incoming, limit).collect();
                 match tokio::time::timeout(self.deadline, read).await {
                     Ok(Ok(body)) => Ok(body.to_bytes()),
@@ -129,6 +146,77 @@ impl Request {
                     Err(_) => Err(BodyError::TimedOut),
                 }
             }
+        }
+    }
+}
+
+/// Percent-decoding as forms do it: `+` is a space, a stray `%` stays, wrong UTF-8 is replaced.
+fn decode(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let mut ahead = rest.clone();
+        let decoded = match byte {
+            b'%' => ahead.next().and_then(hex).zip(ahead.next().and_then(hex)),
+            _ => None,
+        };
+        match (byte, decoded) {
+            (_, Some((high, low))) => {
+                out.push(high << 4 | low);
+                rest = ahead;
+            }
+            (b'+', None) => out.push(b' '),
+            (byte, None) => out.push(byte),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(uri: &str) -> Request {
+        let (head, ()) = ::http::Request::get(uri).body(()).unwrap().into_parts();
+        Request::whole(head, Bytes::from_static(b"body"), ([127, 0, 0, 1], 1).into())
+    }
+
+    #[test]
+    fn a_query_parameter_is_the_first_of_its_name_decoded() {
+        let request = request("/m?a=1&b%63=x%2By+z&a=2&c&d=%zz%4&e=%ff&f=");
+        for (name, value) in [
+            ("a", Some("1")),
+            ("bc", Some("x+y z")),
+            ("c", Some("")),
+            ("d", Some("%zz%4")),
+            ("e", Some("\u{fffd}")),
+            ("f", Some("")),
+            ("g", None),
+        ] {
+            assert_eq!(request.query(name).as_deref(), value, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_once() {
+        let mut request = request("/");
+        assert_eq!(request.body().await, Ok(Bytes::from_static(b"body")));
+        assert_eq!(request.body().await, Ok(Bytes::new()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn decoding_never_fails(text in ".*") {
+            decode(&text);
         }
     }
 }

@@ -1,15 +1,25 @@
 //! The closed table: path → access, checks, handler. Origin and Host are judged here, once.
+//!
+//! Owns what every answer has in common: the checks, HEAD, cross-origin headers, `nosniff`. Never
+//! reads a body and knows no route by itself.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::names::{Authority, HostName, Origin};
+use ::http::header::{CONTENT_LENGTH, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use ::http::{Method, StatusCode};
 
+use super::body::Body;
+use super::cors;
+use super::policy::{HostPolicy, Refusal};
 use super::request::Request;
-use super::response::Response;
+use super::response::{Response, text};
+use super::throttle::Throttle;
 
 /// Answers the requests of a route. Never fails: an error is a response.
+///
+/// A HEAD arrives as a GET; the router drops the body afterwards.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request; dropped if the client goes away first.
     fn handle(self: Arc<Self>, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>>;
@@ -25,6 +35,9 @@ pub enum Path {
 }
 
 /// Whether a route can reveal a word of the documents (and so closes when tokens are set).
+///
+/// This is where tokens will be asked for: the table says it of every route, so that none can be
+/// added without an answer, and a test can walk them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Open to anyone: health, the ACME challenge.
@@ -56,35 +69,18 @@ pub struct Route {
 
 impl std::fmt::Debug for Route {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Route").field("path", &self.path).finish_non_exhaustive()
+        let Self { path, access, checks, .. } = self;
+        let mut shown = formatter.debug_struct("Route");
+        shown.field("path", path).field("access", access).field("checks", checks).finish_non_exhaustive()
     }
 }
 
-/// Which hosts and origins are ours.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct HostPolicy {
-    /// Hosts besides the loopback names: bound addresses, `base_url`'s host, `allow_host`.
-    pub hosts: Vec<HostName>,
-    /// `allow_host = "*"`: every host.
-    pub any_host: bool,
-    /// Origins besides those whose host is ours: `allow_origin`.
-    pub origins: Vec<Origin>,
-}
-
-impl HostPolicy {
-    /// Whether a `Host` or `:authority` is ours, whatever its port.
-    #[must_use]
-    pub fn allows_host(&self, host: &Authority) -> bool {
-        self.any_host || host.host().is_loopback() || self.hosts.contains(host.host())
-    }
-
-    /// Whether an `Origin` may call.
-    #[must_use]
-    pub fn allows_origin(&self, origin: &Origin) -> bool {
-        self.origins.contains(origin)
-            || origin.authority().host().is_loopback()
-            || self.hosts.contains(origin.authority().host())
+impl Path {
+    fn matches(self, path: &str) -> bool {
+        match self {
+            Self::Exact(exact) => path == exact,
+            Self::Prefix(prefix) => path.strip_prefix(prefix).is_some_and(|rest| !rest.is_empty()),
+        }
     }
 }
 
@@ -93,13 +89,14 @@ impl HostPolicy {
 pub struct Router {
     routes: Vec<Route>,
     policy: HostPolicy,
+    refusals: Throttle,
 }
 
 impl Router {
     /// A router over `routes`; the first match answers, none is a 404.
     #[must_use]
     pub fn new(routes: Vec<Route>, policy: HostPolicy) -> Self {
-        Self { routes, policy }
+        Self { routes, policy, refusals: Throttle::default() }
     }
 
     /// The table, for the test that walks it.
@@ -109,15 +106,161 @@ impl Router {
     }
 
     /// Judges Host and Origin, finds the route, lets it answer.
-    pub async fn answer(&self, request: Request) -> Response {
-        // The checks of Host and Origin come with the finished router.
-        let found = self.routes.iter().find(|route| match route.path {
-            Path::Exact(path) => request.path() == path,
-            Path::Prefix(prefix) => request.path().len() > prefix.len() && request.path().starts_with(prefix),
-        });
-        match found {
-            Some(route) => Arc::clone(&route.handler).handle(request).await,
-            None => super::response::text(::http::StatusCode::NOT_FOUND, "no such path\n"),
+    pub async fn answer(&self, mut request: Request) -> Response {
+        let head_only = *request.method() == Method::HEAD;
+        if head_only {
+            request.set_method(Method::GET);
         }
+        let mut response = match self.routes.iter().find(|route| route.path.matches(request.path())) {
+            Some(route) => self.through(route, request).await,
+            None => text(StatusCode::NOT_FOUND, "no such path\n"),
+        };
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if head_only { without_body(response) } else { response }
+    }
+
+    async fn through(&self, route: &Route, request: Request) -> Response {
+        if route.checks == Checks::Exempt {
+            return Arc::clone(&route.handler).handle(request).await;
+        }
+        let origin = match self.policy.judge(request.head()) {
+            Ok(origin) => origin.cloned(),
+            Err(refusal) => return self.refuse(refusal, &request),
+        };
+        let Some(origin) = origin else { return Arc::clone(&route.handler).handle(request).await };
+        let mut response = match cors::preflight(request.method(), request.headers()) {
+            Some(preflight) => preflight,
+            None => Arc::clone(&route.handler).handle(request).await,
+        };
+        cors::allow(&mut response, origin);
+        response
+    }
+
+    fn refuse(&self, refusal: Refusal, request: &Request) -> Response {
+        if let Some(unreported) = self.refusals.admit() {
+            let peer = request.peer();
+            tracing::warn!(%peer, unreported, reason = refusal.reason(), "request refused");
+        }
+        refusal.response()
+    }
+}
+
+/// The head of an answer to GET, with the length that its body would have.
+fn without_body(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = hyper::body::Body::size_hint(&body).exact() {
+        head.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(head, Body::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::http::{empty, json};
+    use crate::names::HostName;
+
+    /// Answers with its name, and with the method that it saw.
+    struct Named(&'static str);
+
+    impl Handler for Named {
+        fn handle(self: Arc<Self>, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
+            Box::pin(async move {
+                match *request.method() {
+                    Method::OPTIONS => empty(StatusCode::METHOD_NOT_ALLOWED),
+                    _ => json(StatusCode::OK, Bytes::from(format!("{} {}", request.method(), self.0))),
+                }
+            })
+        }
+    }
+
+    fn router() -> Router {
+        let route = |path, checks, name| Route {
+            path,
+            access: Access::Documents,
+            checks,
+            handler: Arc::new(Named(name)),
+        };
+        let routes = vec![
+            route(Path::Exact("/mcp"), Checks::HostAndOrigin, "mcp"),
+            route(Path::Prefix("/docs/"), Checks::HostAndOrigin, "docs"),
+            route(Path::Exact("/healthz"), Checks::Exempt, "health"),
+        ];
+        let mut policy = HostPolicy::default();
+        policy.hosts.push(HostName::parse("docs.example.com").unwrap());
+        Router::new(routes, policy)
+    }
+
+    async fn ask(method: Method, path: &str, fields: &[(&str, &str)]) -> (::http::response::Parts, String) {
+        let mut request = ::http::Request::builder().method(method).uri(path);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let request = Request::whole(head, Bytes::new(), ([127, 0, 0, 1], 1).into());
+        let (head, body) = router().answer(request).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (head, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    const HOST: (&str, &str) = ("host", "localhost:8080");
+
+    #[tokio::test]
+    async fn the_first_route_that_matches_answers_and_none_is_a_404() {
+        for (path, status, body) in [
+            ("/mcp", 200, "GET mcp"),
+            ("/docs/a", 200, "GET docs"),
+            ("/docs/", 404, "no such path\n"),
+            ("/mcp/", 404, "no such path\n"),
+            ("/", 404, "no such path\n"),
+        ] {
+            let (head, text) = ask(Method::GET, path, &[HOST]).await;
+            assert_eq!((head.status.as_u16(), text.as_str()), (status, body), "{path}");
+            assert_eq!(head.headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_probe_is_answered_whatever_its_host_and_origin() {
+        let fields = [("host", "10.1.2.3"), ("origin", "https://evil.example")];
+        let (head, body) = ask(Method::GET, "/healthz", &fields).await;
+        assert_eq!((head.status.as_u16(), body.as_str()), (200, "GET health"));
+        assert!(!head.headers.contains_key("access-control-allow-origin"));
+        assert_eq!(ask(Method::GET, "/mcp", &fields).await.0.status, 403);
+    }
+
+    #[tokio::test]
+    async fn head_has_the_length_of_get_and_no_body() {
+        let (head, body) = ask(Method::HEAD, "/mcp", &[HOST]).await;
+        assert_eq!((head.status.as_u16(), body.as_str()), (200, ""));
+        assert_eq!(head.headers[CONTENT_LENGTH], "GET mcp".len().to_string());
+    }
+
+    #[tokio::test]
+    async fn an_allowed_origin_may_read_and_nobody_else() {
+        let origin = "https://docs.example.com";
+        let (head, _) = ask(Method::POST, "/mcp", &[HOST, ("origin", origin)]).await;
+        assert_eq!(head.headers["access-control-allow-origin"], origin);
+        assert_eq!(head.headers["vary"], "Origin");
+        assert_eq!(head.headers["access-control-expose-headers"], "Mcp-Session-Id, MCP-Protocol-Version");
+        for fields in [&[HOST][..], &[HOST, ("origin", "https://evil.example")]] {
+            let (head, _) = ask(Method::POST, "/mcp", fields).await;
+            assert!(!head.headers.keys().any(|name| name.as_str().starts_with("access-control")));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_preflight_is_answered_for_allowed_origins_alone() {
+        let ours = ("origin", "http://localhost:5173");
+        let (head, _) = ask(Method::OPTIONS, "/mcp", &[HOST, ours]).await;
+        assert_eq!(head.status, 204);
+        assert_eq!(head.headers["access-control-allow-methods"], "GET, POST, DELETE");
+        assert_eq!(head.headers["access-control-allow-origin"], ours.1);
+        assert_eq!(ask(Method::OPTIONS, "/mcp", &[HOST]).await.0.status, 405);
+        let evil = [HOST, ("origin", "https://evil.example")];
+        assert_eq!(ask(Method::OPTIONS, "/mcp", &evil).await.0.status, 403);
     }
 }

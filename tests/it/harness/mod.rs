@@ -2,3 +2,5 @@
 
 #[allow(dead_code, clippy::field_reassign_with_default, reason = "each test file uses a part of it")]
 pub(crate) mod fake;
+#[allow(dead_code, reason = "each test file uses a part of it")]
+pub(crate) mod raw;
