@@ -98,13 +98,7 @@ impl Client {
     }
 
     /// [`ask`](Self::ask), then the whole answer.
-    pub async fn request(
-        &mut self,
-        method: &str,
-        path: &str,
-        fields: &[(&str, &str)],
-        body: &str,
-    ) -> Answer {
+    pub async fn request(&mut self, method: &str, path: &str, fields: &[(&str, &str)], body: &str) -> Answer {
         self.ask(method, path, fields, body).await;
         if method == "HEAD" {
             return self.head().await;
@@ -155,7 +149,8 @@ impl Client {
                     return Some(event);
                 }
             }
-            self.events.extend(self.piece().await?);
+            let piece = self.piece().await?;
+            self.events.extend(piece);
         }
     }
 
@@ -205,6 +200,11 @@ impl Client {
     /// Whether the server closes without another byte (a reset is a close too).
     pub async fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && !self.fill().await
+    }
+
+    /// Forgets what was read and not used.
+    pub fn discard(&mut self) {
+        self.buffer.clear();
     }
 
     /// Reads more; false at the end.
