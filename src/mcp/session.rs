@@ -4,7 +4,7 @@
 //! Knows the protocol's state machine and time; never what carries the messages: that is the
 //! `wire` a transport attaches. Spec: 2025-11-25 basic/transports §Session Management.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::dispatch::Dispatcher;
-use super::jsonrpc::{Message, RequestId};
+use super::dispatch::{Call, Dispatcher, Reply};
+use super::jsonrpc::{Invalid, Message, RequestId};
 use super::legacy::{self, Action};
 use super::limits::Limits;
 use super::revision::Rules;
@@ -27,7 +27,6 @@ pub struct Store<W>(Arc<Inner<W>>);
 struct Inner<W> {
     cap: usize,
     idle_limit: Duration,
-    in_flight: usize,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     table: Mutex<Table<W>>,
@@ -78,7 +77,6 @@ impl<W> Store<W> {
         Self(Arc::new(Inner {
             cap: limits.sessions,
             idle_limit: limits.session_idle,
-            in_flight: limits.in_flight,
             clock,
             entropy,
             table: Mutex::new(table),
@@ -92,7 +90,7 @@ impl<W> Store<W> {
     pub fn open(&self, protocol: legacy::Session, wire: W) -> Result<Hold<W>, OpenError> {
         let id = entropy::token(&*self.0.entropy).map_err(|EntropyError| OpenError::Entropy)?;
         let id: Arc<str> = id.into();
-        let session = Arc::new(Session::new(Arc::clone(&id), protocol, wire, self.0.in_flight));
+        let session = Arc::new(Session::new(Arc::clone(&id), protocol, wire));
         let (mut table, mut ended) = self.swept();
         if table.sessions.len() >= self.0.cap {
             ended.push(table.evict().ok_or(OpenError::Full)?);
@@ -249,22 +247,25 @@ impl<W> fmt::Debug for Hold<W> {
 /// One session: the protocol's state, what runs in it, and its transport's `wire`.
 pub struct Session<W> {
     id: Arc<str>,
-    protocol: Mutex<legacy::Session>,
-    running: Mutex<HashMap<RequestId, oneshot::Sender<()>>>,
-    in_flight: usize,
-    changed: Notify,
+    state: Mutex<State>,
+    negotiated: Notify,
     ended: watch::Sender<bool>,
     wire: W,
 }
 
+/// Under one lock, so that a cancellation finds what it cancels.
+struct State {
+    protocol: legacy::Session,
+    /// Dropping a sender stops its request.
+    running: HashMap<RequestId, oneshot::Sender<()>>,
+}
+
 impl<W> Session<W> {
-    fn new(id: Arc<str>, protocol: legacy::Session, wire: W, in_flight: usize) -> Self {
+    fn new(id: Arc<str>, protocol: legacy::Session, wire: W) -> Self {
         Self {
             id,
-            protocol: Mutex::new(protocol),
-            running: Mutex::new(HashMap::new()),
-            in_flight,
-            changed: Notify::new(),
+            state: Mutex::new(State { protocol, running: HashMap::new() }),
+            negotiated: Notify::new(),
             ended: watch::Sender::new(false),
             wire,
         }
@@ -282,38 +283,32 @@ impl<W> Session<W> {
         &self.wire
     }
 
-    /// Takes one message of the client. A cancellation has been carried out when this returns.
-    pub fn on(&self, message: Message, dispatcher: &Dispatcher) -> Action {
-        let mut protocol = self.protocol();
-        let before = (protocol.rules().is_some(), protocol.subscriptions().len());
-        let action = protocol.on(message, dispatcher);
-        if before != (protocol.rules().is_some(), protocol.subscriptions().len()) {
-            self.changed.notify_one();
-        }
-        drop(protocol);
-        if let Action::Cancel(id) = &action {
-            // Dropping the sender stops the work.
-            drop(self.running().remove(id));
-        }
-        action
-    }
-
     /// The negotiated revision; none before `initialize`.
     #[must_use]
     pub fn rules(&self) -> Option<&'static Rules> {
-        self.protocol().rules()
+        self.lock().protocol.rules()
+    }
+
+    /// The rules to encode by, before `initialize` too.
+    #[must_use]
+    pub fn encoding(&self) -> &'static Rules {
+        self.lock().protocol.encoding()
     }
 
     /// A copy of the URIs it subscribed to.
     #[must_use]
-    pub fn subscriptions(&self) -> std::collections::HashSet<String> {
-        self.protocol().subscriptions().clone()
+    pub fn subscriptions(&self) -> HashSet<String> {
+        self.lock().protocol.subscriptions().clone()
     }
 
-    /// Completes when the revision was negotiated or the subscriptions changed since it last did:
-    /// for one waiter. Cancel safe.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    /// Completes once the revision is negotiated: for one waiter. Cancel safe.
+    pub async fn negotiated(&self) -> &'static Rules {
+        loop {
+            if let Some(rules) = self.rules() {
+                return rules;
+            }
+            self.negotiated.notified().await;
+        }
     }
 
     /// Completes when the session has ended. Cancel safe.
@@ -322,24 +317,14 @@ impl<W> Session<W> {
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
-    /// Whether it has ended.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        *self.ended.borrow()
-    }
-
     fn end(&self) {
+        let mut state = self.lock();
         self.ended.send_replace(true);
-        let cancels = std::mem::take(&mut *self.running());
-        drop(cancels);
+        state.running.clear();
     }
 
-    fn protocol(&self) -> MutexGuard<'_, legacy::Session> {
-        self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<()>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -350,41 +335,63 @@ impl<W> fmt::Debug for Session<W> {
     }
 }
 
-/// Why a request was not started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StartError {
-    /// As many requests run as the limit allows.
-    Busy,
-    /// A request of that id runs already.
-    DuplicateId,
+/// What a message of the client leads to. Cancellations have been carried out.
+#[derive(Debug)]
+pub enum Step<W> {
+    /// Run this call with [`Run::to_end`].
+    Run(Call, Run<W>),
+    /// Answer at once.
+    Reply(Reply),
+    /// Nothing to answer.
+    Accepted,
 }
 
 impl<W> Hold<W> {
-    /// Enters a request: until the [`Run`] is dropped its id is in flight and the session not idle.
+    /// Takes one message.
+    pub fn on(&self, message: Message, dispatcher: &Dispatcher) -> Step<W> {
+        let mut state = self.session.lock();
+        let action = state.protocol.on(message, dispatcher);
+        let step = self.step(&mut state, action);
+        self.session.negotiated.notify_one();
+        step
+    }
+
+    /// Takes an array of messages.
     ///
     /// # Errors
-    /// When its id is in flight, or too many are.
-    pub fn start(&self, id: RequestId) -> Result<Run<W>, StartError> {
-        let (sender, cancelled) = oneshot::channel();
-        let mut running = self.session.running();
-        if running.contains_key(&id) {
-            return Err(StartError::DuplicateId);
+    /// The encoded error when the revision has no batches or the array is too long.
+    pub fn on_batch(
+        &self,
+        batch: Vec<Result<Message, Invalid>>,
+        dispatcher: &Dispatcher,
+    ) -> Result<Vec<Step<W>>, Reply> {
+        let mut state = self.session.lock();
+        let actions = state.protocol.on_batch(batch, dispatcher)?;
+        Ok(actions.into_iter().map(|action| self.step(&mut state, action)).collect())
+    }
+
+    fn step(&self, state: &mut State, action: Action) -> Step<W> {
+        match action {
+            Action::Run(call) => {
+                let (sender, cancelled) = oneshot::channel();
+                // In a session that has ended nobody would cancel it: the sender is dropped at once.
+                if !*self.session.ended.borrow() {
+                    state.running.insert(call.id.clone(), sender);
+                }
+                let run = Run { hold: self.clone(), id: call.id.clone(), cancelled };
+                Step::Run(call, run)
+            }
+            Action::Reply(reply) => Step::Reply(reply),
+            Action::Cancel(id) => {
+                state.running.remove(&id);
+                Step::Accepted
+            }
+            Action::Accepted => Step::Accepted,
         }
-        if running.len() >= self.session.in_flight {
-            return Err(StartError::Busy);
-        }
-        running.insert(id.clone(), sender);
-        drop(running);
-        if self.session.has_ended() {
-            // It ended between `get` and here: nobody would cancel this one.
-            self.session.running().remove(&id);
-        }
-        Ok(Run { hold: self.clone(), id, cancelled })
     }
 }
 
-/// A request that runs.
+/// A request that runs: until this is dropped its id is in flight and its session not idle.
 pub struct Run<W> {
     hold: Hold<W>,
     id: RequestId,
@@ -405,11 +412,12 @@ impl<W> Run<W> {
 
 impl<W> Drop for Run<W> {
     fn drop(&mut self) {
-        // After a cancellation the id may be in use anew; then this receiver's sender is gone.
-        let mut running = self.hold.session.running();
+        // After a cancellation the id may be in use anew: then the sender there is not this one's.
         self.cancelled.close();
-        if running.get(&self.id).is_some_and(oneshot::Sender::is_closed) {
-            running.remove(&self.id);
+        let mut state = self.hold.session.lock();
+        if state.running.get(&self.id).is_some_and(oneshot::Sender::is_closed) {
+            state.running.remove(&self.id);
+            state.protocol.finished(&self.id);
         }
     }
 }
@@ -426,6 +434,8 @@ mod tests {
 
     use super::*;
     use crate::entropy::SystemEntropy;
+    use crate::mcp::fake;
+    use crate::mcp::jsonrpc::{self, Incoming};
 
     #[derive(Debug)]
     struct FakeClock(Mutex<Instant>);
@@ -453,7 +463,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn store(sessions: usize, clock: &Arc<FakeClock>) -> Store<()> {
-        let limits = Limits { sessions, session_idle: 30 * MINUTE, in_flight: 2, ..Limits::default() };
+        let limits = Limits { sessions, session_idle: 30 * MINUTE, ..Limits::default() };
         Store::new(&limits, Arc::clone(clock) as Arc<dyn Clock>, Arc::new(SystemEntropy::new()))
     }
 
@@ -518,44 +528,66 @@ mod tests {
         assert_eq!(store.len(), 2);
     }
 
+    async fn stopped(run: Run<()>) -> bool {
+        run.to_end(std::future::pending::<()>()).await.is_none()
+    }
+
+    fn initialized(store: &Store<()>, dispatcher: &Dispatcher) -> Hold<()> {
+        let hold = open(store);
+        let params =
+            r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}"#;
+        let step = send(&hold, dispatcher, &format!(r#""id":0,"method":"initialize","params":{params}"#));
+        assert!(matches!(step, Step::Reply(Reply { error: None, .. })));
+        hold
+    }
+
+    fn send(hold: &Hold<()>, dispatcher: &Dispatcher, members: &str) -> Step<()> {
+        let body = format!(r#"{{"jsonrpc":"2.0",{members}}}"#);
+        let Ok(Incoming::Single(message)) = jsonrpc::parse(body.as_bytes()) else { panic!("{body}") };
+        hold.on(message, dispatcher)
+    }
+
+    fn call(hold: &Hold<()>, dispatcher: &Dispatcher, id: &str) -> Option<Run<()>> {
+        match send(hold, dispatcher, &format!(r#""id":{id},"method":"tools/list""#)) {
+            Step::Run(_, run) => Some(run),
+            _ => None,
+        }
+    }
+
     #[tokio::test]
     async fn the_end_of_a_session_stops_its_work_and_tells_its_waiters() {
-        let clock = FakeClock::new();
-        let store = store(2, &clock);
-        let hold = open(&store);
-        let run = hold.start(RequestId::Number(1)).unwrap();
+        let (store, (dispatcher, _fake, _trigger)) = (store(2, &FakeClock::new()), fake::dispatcher());
+        let hold = initialized(&store, &dispatcher);
+        let run = call(&hold, &dispatcher, "1").unwrap();
         assert!(store.end(hold.id()));
-        assert_eq!(run.to_end(std::future::pending::<()>()).await, None);
+        assert!(stopped(run).await);
         hold.ended().await;
         assert!(store.get(hold.id()).is_none());
         assert!(!store.end(hold.id()));
-        let late = hold.start(RequestId::Number(2)).unwrap();
-        assert_eq!(late.to_end(std::future::pending::<()>()).await, None);
+        assert!(stopped(call(&hold, &dispatcher, "2").unwrap()).await);
     }
 
     #[tokio::test]
     async fn an_id_is_in_flight_until_its_run_ends() {
-        let clock = FakeClock::new();
-        let store = store(2, &clock);
-        let hold = open(&store);
-        let one = hold.start(RequestId::Number(1)).unwrap();
-        assert_eq!(hold.start(RequestId::Number(1)).unwrap_err(), StartError::DuplicateId);
-        let _text = hold.start(RequestId::String("1".into())).unwrap();
-        assert_eq!(hold.start(RequestId::Number(3)).unwrap_err(), StartError::Busy);
+        let (store, (dispatcher, _fake, _trigger)) = (store(2, &FakeClock::new()), fake::dispatcher());
+        let hold = initialized(&store, &dispatcher);
+        let one = call(&hold, &dispatcher, "1").unwrap();
+        assert!(call(&hold, &dispatcher, "1").is_none());
+        assert!(call(&hold, &dispatcher, r#""1""#).is_some());
         assert_eq!(one.to_end(async { 7 }).await, Some(7));
-        assert!(hold.start(RequestId::Number(1)).is_ok());
+        assert!(call(&hold, &dispatcher, "1").is_some());
     }
 
     #[tokio::test]
     async fn a_cancelled_run_does_not_free_the_id_of_its_successor() {
-        let clock = FakeClock::new();
-        let store = store(2, &clock);
-        let hold = open(&store);
-        let first = hold.start(RequestId::Number(1)).unwrap();
-        drop(hold.running().remove(&RequestId::Number(1)));
-        let second = hold.start(RequestId::Number(1)).unwrap();
-        assert_eq!(first.to_end(std::future::pending::<()>()).await, None);
-        assert_eq!(hold.start(RequestId::Number(1)).unwrap_err(), StartError::DuplicateId);
+        let (store, (dispatcher, _fake, _trigger)) = (store(2, &FakeClock::new()), fake::dispatcher());
+        let hold = initialized(&store, &dispatcher);
+        let first = call(&hold, &dispatcher, "1").unwrap();
+        let cancelled = r#""method":"notifications/cancelled","params":{"requestId":1}"#;
+        assert!(matches!(send(&hold, &dispatcher, cancelled), Step::Accepted));
+        let second = call(&hold, &dispatcher, "1").unwrap();
+        assert!(stopped(first).await);
+        assert!(call(&hold, &dispatcher, "1").is_none());
         assert_eq!(second.to_end(async { 2 }).await, Some(2));
     }
 
@@ -564,7 +596,7 @@ mod tests {
         let clock = FakeClock::new();
         let store = store(1_000, &clock);
         let holds: Vec<_> = (0..1_000).map(|_| open(&store)).collect();
-        let ids: std::collections::HashSet<_> = holds.iter().map(|hold| hold.id()).collect();
+        let ids: HashSet<_> = holds.iter().map(|hold| hold.id()).collect();
         assert_eq!(ids.len(), 1_000);
         assert!(ids.iter().all(|id| id.len() == 22 && id.bytes().all(|byte| byte.is_ascii_graphic())));
     }

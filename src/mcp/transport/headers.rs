@@ -45,7 +45,7 @@ pub(super) fn check_version(headers: &HeaderMap, params: &Object) -> Result<(), 
         ))),
         (None, _) => Err(missing("MCP-Protocol-Version", "the protocol version of _meta")),
         (Some(header), None) if Revision::parse(header).is_none_or(|it| it != Revision::MODERN) => {
-            Err(unsupported(header))
+            Err(modern::unsupported(header))
         }
         (Some(_), None) => Ok(()),
     }
@@ -112,15 +112,6 @@ fn missing(header: &str, source: &str) -> Error {
 
 fn mismatch(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::HeaderMismatch, message)
-}
-
-fn unsupported(requested: &str) -> Error {
-    let supported = [Revision::MODERN.rules().name];
-    Error::new(
-        ErrorKind::UnsupportedProtocolVersion,
-        "this protocol version is not served; data.supported names those that are",
-    )
-    .with_data(serde_json::json!({ "supported": supported, "requested": requested }))
 }
 
 #[cfg(test)]

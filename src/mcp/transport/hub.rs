@@ -11,11 +11,11 @@ use super::replay::Streams;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::http::{Response, json};
-use crate::mcp::dispatch::{Dispatcher, Reply};
+use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::error::Error;
 use crate::mcp::jsonrpc::RequestId;
 use crate::mcp::revision::{Revision, Rules};
-use crate::mcp::session::{Hold, Store};
+use crate::mcp::session::Store;
 
 /// How the transports over HTTP stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,11 +94,6 @@ impl Hub {
         error: &Error,
     ) -> Response {
         self.refuse(status, id, Revision::MODERN.rules(), error)
-    }
-
-    /// An error reply of a legacy session.
-    pub(super) fn error_reply(&self, hold: &Hold<Wire>, id: Option<&RequestId>, error: &Error) -> Reply {
-        self.dispatcher.error(id, hold.rules().unwrap_or_else(|| Revision::HEADERLESS.rules()), error)
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::accept::Form;
 use super::hub::{Hub, Wire};
 use super::replay::{Purpose, StreamId};
-use super::work::{self, Work};
+use super::work::Work;
 use crate::http::sse::{self, Event, SseBody};
 use crate::http::{Response, empty, json, stream};
 use crate::mcp::dispatch::{Outbox, Reply};
@@ -85,7 +85,10 @@ impl Answer {
                 self.streamed(Vec::new(), Box::pin(std::future::ready(replies)), no_notes)
             }
             ([reply, ..], Shape::Single) => json(status, reply.message.clone()),
-            (replies, _) => json(status, work::array(replies)),
+            (replies, _) => {
+                let messages: Vec<Bytes> = replies.iter().map(|reply| reply.message.clone()).collect();
+                json(status, Reply::array(&messages).unwrap_or_default())
+            }
         }
     }
 

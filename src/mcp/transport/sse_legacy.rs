@@ -14,7 +14,7 @@ use super::accept;
 use super::hub::{Hub, Wire};
 use super::work::{self, Outcome, Work};
 use crate::http::sse::{self, Event, SendError, Sender};
-use crate::http::{Handler, Request, Response, method_not_allowed, stream, text};
+use crate::http::{Handler, Request, Response, json, method_not_allowed, stream, text};
 use crate::mcp::dispatch::{Dispatcher, Outbox, Reply};
 use crate::mcp::error::{Error, ErrorKind};
 use crate::mcp::jsonrpc::{self, Incoming, Message};
@@ -121,16 +121,10 @@ fn take(hub: &Arc<Hub>, hold: &Hold<Wire>, sender: Sender, incoming: Incoming) -
             Some(reply) => Outcome::Reply(reply),
             None => work::of_message(hub, hold, message, outbox),
         },
-        Incoming::Batch(batch) => {
-            let limit = hub.dispatcher.limits().batch;
-            if !hold.rules().is_some_and(|rules| rules.batches) || batch.len() > limit {
-                let message = "this session takes no batches, or not of that many messages: send each alone";
-                let error = Error::new(ErrorKind::InvalidRequest, message);
-                let rules = Revision::NEWEST_LEGACY.rules();
-                return hub.refuse(StatusCode::BAD_REQUEST, None, rules, &error);
-            }
-            work::of_batch(hub, hold, batch, &outbox)
-        }
+        Incoming::Batch(batch) => match work::of_batch(hub, hold, batch, &outbox) {
+            Ok(outcome) => outcome,
+            Err(refusal) => return json(StatusCode::BAD_REQUEST, refusal.message),
+        },
     };
     match outcome {
         Outcome::Accepted => {}
@@ -146,7 +140,7 @@ fn discovery(hub: &Hub, hold: &Hold<Wire>, message: &Message) -> Option<Reply> {
     (request.method == "server/discover").then(|| {
         let error =
             Error::new(ErrorKind::MethodNotFound, "this transport is of the older era: send initialize");
-        hub.error_reply(hold, Some(&request.id), &error)
+        hub.dispatcher.error(Some(&request.id), hold.encoding(), &error)
     })
 }
 
@@ -187,26 +181,21 @@ fn queue(sender: &Sender, message: &[u8]) -> Result<(), SendError> {
 /// Puts changes onto the stream; closes it when the session ends, and at the drain: what still runs
 /// holds a sender of its own and is answered.
 async fn feed(dispatcher: Arc<Dispatcher>, sessions: Store<Wire>, session: Arc<Session<Wire>>) {
-    let mut feed = None;
+    let rules = tokio::select! {
+        biased;
+        () = session.ended() => return session.wire().close(),
+        () = dispatcher.shutdown().draining() => return session.wire().close(),
+        rules = session.negotiated() => rules,
+    };
+    let mut feed = dispatcher.feed(rules);
     loop {
-        if let (None, Some(rules)) = (&feed, session.rules()) {
-            feed = Some(dispatcher.feed(rules));
-        }
-        let subscriptions = session.subscriptions();
-        let next = async {
-            match &mut feed {
-                Some(feed) => feed.next(&subscriptions).await,
-                None => std::future::pending().await,
-            }
-        };
-        let messages = tokio::select! {
+        let news = tokio::select! {
             biased;
             () = session.ended() => break,
-            () = session.changed() => continue,
-            messages = next => messages,
-            () = dispatcher.shutdown().draining() => break,
+            news = feed.changed() => news,
         };
-        let (Some(messages), Some(sender)) = (messages, session.wire().sender()) else { break };
+        let (Some(news), Some(sender)) = (news, session.wire().sender()) else { break };
+        let messages = feed.messages(&news, &session.subscriptions());
         if messages.iter().any(|message| queue(&sender, message).is_err()) {
             sessions.end(session.id());
             break;

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::no_stream;
-use crate::http::{Request, Response, empty, stream};
-use crate::mcp::dispatch::{Dispatcher, Outbox};
+use crate::http::{Request, Response, empty, json, stream};
+use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::error::{Error, ErrorKind};
-use crate::mcp::jsonrpc::{Incoming, Invalid, Message, RequestId};
+use crate::mcp::jsonrpc::{Incoming, Message, RequestId};
 use crate::mcp::legacy;
 use crate::mcp::revision::Revision;
 use crate::mcp::session::{Hold, OpenError, Session};
 use crate::mcp::transport::accept;
 use crate::mcp::transport::headers;
 use crate::mcp::transport::hub::{Hub, Wire};
-use crate::mcp::transport::replay::{Purpose, Streams};
+use crate::mcp::transport::replay::Purpose;
 use crate::mcp::transport::respond::{self, Answer, Era, Shape};
 use crate::mcp::transport::work::{self, Outcome};
 
@@ -39,9 +39,9 @@ pub(super) async fn post(hub: &Arc<Hub>, headers: &HeaderMap, incoming: Incoming
     let (outbox, notes) = respond::outbox(hub, form);
     let (outcome, shape) = match incoming {
         Incoming::Single(message) => (work::of_message(hub, &hold, message, outbox), Shape::Single),
-        Incoming::Batch(batch) => match batched(hub, &hold, batch, &outbox) {
+        Incoming::Batch(batch) => match work::of_batch(hub, &hold, batch, &outbox) {
             Ok(outcome) => (outcome, Shape::Batch),
-            Err(refusal) => return *refusal,
+            Err(refusal) => return json(StatusCode::BAD_REQUEST, refusal.message),
         },
     };
     let answer = Answer { hub: Arc::clone(hub), era: Era::Legacy(hold), form, shape };
@@ -64,7 +64,7 @@ fn initialize(hub: &Arc<Hub>, headers: &HeaderMap, message: Message) -> Response
             Err(error) => return unavailable(hub, error),
         }
     } else {
-        return crate::http::json(StatusCode::BAD_REQUEST, reply.message);
+        return json(StatusCode::BAD_REQUEST, reply.message);
     };
     let id = HeaderValue::from_str(session.id());
     let (era, form) = (Era::Legacy(session), accept::form(headers));
@@ -74,29 +74,6 @@ fn initialize(hub: &Arc<Hub>, headers: &HeaderMap, message: Message) -> Response
         response.headers_mut().insert(headers::SESSION, id);
     }
     response
-}
-
-fn batched(
-    hub: &Hub,
-    hold: &Hold<Wire>,
-    batch: Vec<Result<Message, Invalid>>,
-    outbox: &Outbox,
-) -> Result<Outcome, Box<Response>> {
-    let refuse = |message: String| {
-        let error = Error::new(ErrorKind::InvalidRequest, message);
-        Err(Box::new(hub.refuse_unread(StatusCode::BAD_REQUEST, None, &error)))
-    };
-    let limit = hub.dispatcher.limits().batch;
-    if !hold.rules().is_some_and(|rules| rules.batches) {
-        return refuse("this session's protocol version has no batches: send one message per POST".into());
-    }
-    if batch.len() > limit {
-        return refuse(format!("a batch may hold {limit} messages: send several"));
-    }
-    if batch.iter().flatten().any(is_initialize) {
-        return refuse("initialize may not stand in a batch: send it alone".into());
-    }
-    Ok(work::of_batch(hub, hold, batch, outbox))
 }
 
 /// GET: the server's own stream, or the rest of one that broke.
@@ -163,15 +140,13 @@ async fn feed(dispatcher: Arc<Dispatcher>, session: Arc<Session<Wire>>) {
     let (Some(rules), Some(streams)) = (session.rules(), session.wire().streams()) else { return };
     let mut feed = dispatcher.feed(rules);
     loop {
-        let subscriptions = session.subscriptions();
-        let messages = tokio::select! {
+        let news = tokio::select! {
             biased;
-            () = session.ended() => return Streams::cut(streams),
-            () = session.changed() => continue,
-            messages = feed.next(&subscriptions) => messages,
+            () = session.ended() => return streams.cut(),
+            news = feed.changed() => news,
         };
-        let Some(messages) = messages else { return streams.end_server() };
-        for message in &messages {
+        let Some(news) = news else { return streams.end_server() };
+        for message in &feed.messages(&news, &session.subscriptions()) {
             streams.push_server(message);
         }
     }
