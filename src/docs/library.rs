@@ -1,20 +1,33 @@
 //! The current index and its reloads: loads sources, swaps whole, keeps the old one on failure.
+//!
+//! Owns when sources are read and what becomes of a failure. Reading and indexing run on blocking threads;
+//! a reader of the index never waits for them.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tracing::{info, warn};
 
 use super::index::Index;
+use super::load::{self, Known, Outcome};
 use super::source::{Options, Source, SourceError};
+use super::watch::Watch;
 use crate::shutdown::Shutdown;
 
+/// The first wait after a failure; doubled each time, up to `reload_every`.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
 /// Sources and the index made of them.
-#[derive(Debug)]
 pub struct Library {
-    sources: Vec<Source>,
-    options: Options,
+    sources: Arc<[Source]>,
+    options: Arc<Options>,
     index: watch::Sender<Arc<Index>>,
     state: watch::Sender<State>,
+    /// Held for the length of a reload: one at a time.
+    known: Mutex<Known>,
 }
 
 /// How current the index is.
@@ -25,7 +38,7 @@ pub struct State {
     pub ready: bool,
     /// The newest failure, until a reload succeeds: what, cause, help.
     pub failure: Option<String>,
-    /// Successful loads so far.
+    /// Successful loads so far that brought a new index.
     pub loads: u64,
 }
 
@@ -35,8 +48,20 @@ impl Library {
     /// # Errors
     /// A missing or unreadable path (unless `source_wait`), a malformed index. An unreachable URL is
     /// no error: the library starts empty and not ready, and [`run`](Self::run) tries again.
-    pub async fn open(_sources: Vec<Source>, _options: Options) -> Result<Self, SourceError> {
-        unimplemented!("sources helper")
+    pub async fn open(sources: Vec<Source>, options: Options) -> Result<Self, SourceError> {
+        let library = Self {
+            known: Mutex::new(Known::new(&sources)),
+            sources: sources.into(),
+            options: Arc::new(options),
+            index: watch::Sender::new(Arc::default()),
+            state: watch::Sender::new(State::default()),
+        };
+        let mut known = library.known.lock().await;
+        // An index that is not there yet may come; one that is wrong will not mend itself.
+        let outcome = library.load(&mut known, Reread::All).await?;
+        library.settle(&mut known, outcome);
+        drop(known);
+        Ok(library)
     }
 
     /// The index as it is now.
@@ -57,9 +82,163 @@ impl Library {
         self.state.borrow().clone()
     }
 
-    /// Watches, scans and polls until `shutdown` drains.
-    pub async fn run(&self, _shutdown: Shutdown) {
-        let _ = (&self.sources, &self.options);
-        unimplemented!("sources helper")
+    /// Wakes at each change of the state.
+    #[must_use]
+    pub fn subscribe_state(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
     }
+
+    /// Reads every source now and swaps the index if the pages changed; tells whether they did.
+    ///
+    /// # Errors
+    /// When a source cannot be read: the old index stays, and [`state`](Self::state) says why.
+    pub async fn reload(&self) -> Result<bool, SourceError> {
+        self.refresh(Reread::All).await
+    }
+
+    /// Watches, scans and polls until `shutdown` drains.
+    pub async fn run(&self, shutdown: Shutdown) {
+        if !self.sources.iter().any(|source| !matches!(source, Source::Manual)) {
+            return shutdown.draining().await;
+        }
+        let mut watch = self.follow(Watch::new()).await;
+        let mut failures = 0_u32;
+        loop {
+            let wait = if self.state.borrow().failure.is_some() {
+                self.retry_after(failures)
+            } else {
+                self.options.reload_every
+            };
+            let woken = watch.waker();
+            tokio::select! {
+                () = shutdown.draining() => return,
+                () = tokio::time::sleep(wait) => {}
+                () = woken.notified() => tokio::select! {
+                    () = shutdown.draining() => return,
+                    () = self.quiet(&woken) => {}
+                },
+            }
+            let refreshed = tokio::select! {
+                () = shutdown.draining() => return,
+                refreshed = self.refresh(Reread::Changed) => refreshed,
+            };
+            failures = if refreshed.is_ok() { 0 } else { failures.saturating_add(1) };
+            watch = self.follow(watch).await;
+        }
+    }
+
+    fn retry_after(&self, failures: u32) -> Duration {
+        FIRST_RETRY.saturating_mul(1 << failures.min(16)).min(self.options.reload_every)
+    }
+
+    /// Waits until a burst of events is over; ten times `settle` at most.
+    async fn quiet(&self, woken: &tokio::sync::Notify) {
+        for _ in 0..10 {
+            if tokio::time::timeout(self.options.settle, woken.notified()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Points the events at where the paths lead now.
+    async fn follow(&self, mut watch: Watch) -> Watch {
+        let path = |source: &Source| match source {
+            Source::Path(path) => Some(path.clone()),
+            Source::Manual | Source::Url(_) => None,
+        };
+        let paths: Vec<PathBuf> = self.sources.iter().filter_map(path).collect();
+        let follow = move || {
+            watch.follow(&paths);
+            watch
+        };
+        // The closure does not panic; were it to, the scan alone goes on.
+        tokio::task::spawn_blocking(follow).await.unwrap_or_else(|_| Watch::new())
+    }
+
+    async fn refresh(&self, reread: Reread) -> Result<bool, SourceError> {
+        let mut known = self.known.lock().await;
+        match self.load(&mut known, reread).await {
+            Ok(outcome) => Ok(self.settle(&mut known, outcome)),
+            Err(error) => {
+                self.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn load(&self, known: &mut Known, reread: Reread) -> Result<Outcome, SourceError> {
+        let sources = Arc::clone(&self.sources);
+        load::load(sources, Arc::clone(&self.options), known, reread == Reread::All).await
+    }
+
+    /// Publishes what was loaded; tells whether the index is new.
+    fn settle(&self, known: &mut Known, outcome: Outcome) -> bool {
+        let fresh = match outcome {
+            Outcome::Unchanged => false,
+            Outcome::Loaded { index, warnings } => {
+                for warning in known.news(warnings) {
+                    warn!(warning, "source");
+                }
+                let fresh = index.is_some();
+                if let Some(index) = index {
+                    info!(pages = index.pages().len(), sections = index.section_count(), "index loaded");
+                    for id in index.duplicates() {
+                        warn!(id, "two pages have one id; the later is reached as id~2");
+                    }
+                    self.index.send_replace(index);
+                }
+                fresh
+            }
+        };
+        match known.waiting_for() {
+            Some(error) => self.fail(&error),
+            None => self.succeed(),
+        }
+        if fresh {
+            self.state.send_modify(|state| state.loads += 1);
+        }
+        fresh
+    }
+
+    fn succeed(&self) {
+        self.state.send_if_modified(|state| {
+            let news = !state.ready || state.failure.is_some();
+            state.ready = true;
+            state.failure = None;
+            news
+        });
+    }
+
+    /// Notes a failure, and logs it unless it is the one that was logged last.
+    fn fail(&self, error: &SourceError) {
+        let failure = format!("{}: {}; {}", error.what, error.cause, error.help);
+        let new = self.state.send_if_modified(|state| {
+            let new = state.failure.as_ref() != Some(&failure);
+            state.failure = Some(failure);
+            new
+        });
+        if new {
+            warn!(cause = error.cause, help = error.help, "{}; the index stays as it was", error.what);
+        }
+    }
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        formatter
+            .debug_struct("Library")
+            .field("sources", &self.sources)
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which sources a reload reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reread {
+    /// Every one.
+    All,
+    /// Those that a scan or a poll finds changed.
+    Changed,
 }

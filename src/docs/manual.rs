@@ -1,1 +1,37 @@
-//! (to be written)
+//! docquay's own manual, embedded: what is served when no source is named.
+//!
+//! The texts lie in `manual/`; a new page is a file there and a line in [`PAGES`].
+
+use super::document;
+use super::source::Reading;
+
+/// Path and text of each page, in reading order.
+const PAGES: &[(&str, &str)] = &[
+    ("index.md", include_str!("manual/index.md")),
+    ("getting-started.md", include_str!("manual/getting-started.md")),
+];
+
+/// The manual's pages. It has no site of its own: docquay's `/docs/{id}` is where they are.
+pub(super) fn read() -> Reading {
+    let documents = PAGES.iter().filter_map(|(path, text)| {
+        document::read(path, document::id_of(path, |_| false), text, None).map(|document| document.page)
+    });
+    Reading { pages: documents.collect(), warnings: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_of_the_manual_has_a_title_and_sections() {
+        let pages = read().pages;
+        assert_eq!(pages.len(), PAGES.len());
+        assert_eq!(pages[0].id, "index");
+        for (page, (path, text)) in pages.iter().zip(PAGES) {
+            assert!(text.starts_with("---\n"), "{path} has no front matter");
+            assert!(page.description.is_some(), "{path} has no description");
+            assert!(page.sections.len() > 1, "{path} has no headings");
+        }
+    }
+}

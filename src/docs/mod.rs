@@ -2,11 +2,16 @@
 //!
 //! Owns everything from a folder or a JSON index to a ranked answer. Never learns of HTTP or MCP.
 
+mod address;
+mod attributes;
+mod construct;
 mod dir;
+mod document;
 mod front_matter;
 mod hugo_json;
 mod index;
 mod library;
+mod load;
 mod manual;
 mod markdown;
 mod query;
@@ -25,7 +30,7 @@ pub use source::{Fetch, Fetched, Options, Source, SourceError, Validators};
 pub use urls::Urls;
 
 /// A page with its sections: what a source yields and the index is built from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Page {
     /// Readable and stable: the path without extension (`guide/tls`), or the permalink's path;
@@ -46,7 +51,7 @@ pub struct Page {
 }
 
 /// A heading and the text under it, up to the next heading.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Section {
     /// Unique within the page, as the site generator makes it; "" for the text before any heading.

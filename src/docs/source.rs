@@ -1,13 +1,15 @@
 //! Where pages come from: a folder, a file, a JSON index by path or URL, the embedded manual.
 
 use std::fmt;
+use std::fs;
 use std::future::Future;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Page;
+use super::{Page, dir, document, hugo_json, manual};
 
 /// A source as the operator named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,58 @@ impl Source {
         } else {
             Self::Path(PathBuf::from(argument))
         }
+    }
+}
+
+impl Source {
+    /// Reads the source whole. `body` is what was fetched, for a URL.
+    ///
+    /// # Errors
+    /// When the path cannot be read, the index is malformed, or a cap is exceeded.
+    pub(super) fn read(&self, body: Option<&[u8]>, options: &Options) -> Result<Reading, SourceError> {
+        match self {
+            Self::Manual => Ok(manual::read()),
+            Self::Path(path) if is_index(path) => {
+                let unreadable = |error: io::Error| dir::unreadable(path, &error);
+                let file = fs::File::open(path).map_err(unreadable)?;
+                if file.metadata().map_err(unreadable)?.len() > options.source_bytes as u64 {
+                    return Err(dir::too_large(path, options.source_bytes, "limits.source_bytes"));
+                }
+                let name = path.display().to_string();
+                hugo_json::read(&name, io::BufReader::new(file), options.site_url.as_deref(), options)
+            }
+            Self::Path(path) => {
+                if path.is_file() && !document::is_document(&path.to_string_lossy()) {
+                    return Err(unknown_ending(path));
+                }
+                dir::read(path, options)
+            }
+            Self::Url(url) => hugo_json::read(url, body.unwrap_or_default(), Some(url), options),
+        }
+    }
+
+    /// A hash of what a path source consists of now; `None` for the others.
+    ///
+    /// # Errors
+    /// When the path cannot be read.
+    pub(super) fn stamp(&self) -> Result<Option<u64>, SourceError> {
+        match self {
+            Self::Path(path) => dir::stamp(path).map(Some),
+            Self::Manual | Self::Url(_) => Ok(None),
+        }
+    }
+}
+
+/// Whether the path names a JSON index, by its ending: a folder may be called `x.json` too.
+fn is_index(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) && !path.is_dir()
+}
+
+fn unknown_ending(path: &Path) -> SourceError {
+    SourceError {
+        what: format!("cannot read {}", path.display()),
+        cause: "its ending is none of a document or an index".to_owned(),
+        help: format!("name a folder, a .json index, or a file ending in .{}", document::ENDINGS.join(", .")),
     }
 }
 
