@@ -114,7 +114,7 @@ fn in_order(documents: Vec<(String, Document)>) -> Vec<super::Page> {
 
 /// The folder that this file is the page of.
 fn folder_page(path: &str) -> Option<&str> {
-    let (folder, name) = stem(path).rsplit_once('/').unwrap_or(("", stem(path)));
+    let (folder, name) = stem(path).rsplit_once('/').unwrap_or_else(|| ("", stem(path)));
     document::stands_for_folder(name).then_some(folder)
 }
 
@@ -128,7 +128,7 @@ fn text_of(file: &Path) -> io::Result<Result<String, &'static str>> {
     if bytes.contains(&0) {
         return Ok(Err("binary (it holds NUL bytes)"));
     }
-    Ok(String::from_utf8(bytes).map_err(|_| "not UTF-8"))
+    Ok(String::from_utf8(bytes).ok().ok_or("not UTF-8"))
 }
 
 fn walk(root: &Path) -> Result<Walk, SourceError> {
