@@ -8,7 +8,7 @@ use super::jsonrpc::{Notification, RequestId};
 /// The request that a `notifications/cancelled` names; none for any other notification and for a
 /// malformed one, which the specification says to ignore.
 #[must_use]
-pub(super) fn requested(notification: &Notification) -> Option<RequestId> {
+pub(in crate::mcp) fn requested(notification: &Notification) -> Option<RequestId> {
     (notification.method == "notifications/cancelled")
         .then(|| notification.params.get("requestId"))
         .flatten()

@@ -7,6 +7,7 @@
 use super::catalog::Capabilities;
 use super::error::{Error, ErrorKind};
 use super::revision::Rules;
+use super::subscription::LISTEN;
 
 /// A method with an answer of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub(super) fn not_found(name: &str, rules: &Rules, has: &Capabilities) -> Error 
         .iter()
         .filter(|row| (row.in_revision)(rules) && (row.declared)(has))
         .map(|row| row.name)
-        .chain(rules.listen.then_some("subscriptions/listen"))
+        .chain(rules.listen.then_some(LISTEN))
         .chain((!rules.listen && has.resources_subscribe).then_some("resources/subscribe"))
         .collect();
     let (name, known, revision) = (shortened(name), known.join(", "), rules.name);

@@ -28,6 +28,9 @@ use super::params::{self, invalid};
 use super::wire::{self, List};
 use crate::shutdown::Shutdown;
 
+/// The method that opens a stream instead of giving one answer.
+pub const LISTEN: &str = "subscriptions/listen";
+
 /// One `subscriptions/listen`: what to send, in order, until its end.
 #[derive(Debug)]
 pub struct Listen {
