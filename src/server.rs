@@ -1,1 +1,317 @@
-//! The composition root.
+//! The composition root: the only file that knows every part and hands each its own options.
+//!
+//! Owns the order of the start (listener, documents, tools, routes), the tasks, and the end. What a
+//! part does stands in the part.
+
+mod banner;
+mod bind;
+mod signals;
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::docs::{Library, Source, SourceError, Urls};
+use crate::entropy::SystemEntropy;
+use crate::http::{self, Access, Checks, Handler, HostPolicy, Path, Route, Router};
+use crate::mcp::dispatch::Dispatcher;
+use crate::mcp::tools::{self, Tools};
+use crate::mcp::transport::{self, Hub, sse_legacy, stdio, streamable};
+use crate::names::HostName;
+use crate::shutdown::{self, Shutdown, Trigger};
+use crate::web::{self, Site};
+use banner::Banner;
+use signals::{Signals, Wish};
+
+/// Why a server did not start or a command failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A source that cannot be read: the operator named it, so the usage is wrong.
+    Source(SourceError),
+    /// Anything else, on this machine and now.
+    Run {
+        /// What failed.
+        what: String,
+        /// Why.
+        cause: String,
+        /// The exact thing to do.
+        help: String,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(error) => error.fmt(formatter),
+            Self::Run { what, cause, .. } => write!(formatter, "{what}: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<SourceError> for Error {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
+    }
+}
+
+/// A server that runs. Dropping it drains; [`join`](Self::join) waits for the end.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    base: String,
+    library: Arc<Library>,
+    trigger: Trigger,
+    shutdown: Shutdown,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Where it listens, with the port that port 0 became.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How clients reach it, without a slash at its end.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        &self.base
+    }
+
+    /// Its documents.
+    #[must_use]
+    pub fn library(&self) -> &Library {
+        &self.library
+    }
+
+    /// Starts the drain: running requests finish, streams end, nothing new begins. Idempotent.
+    pub fn drain(&self) {
+        self.trigger.drain();
+    }
+
+    /// Reads the sources again, in a task: what it finds is logged and served, a failure logged.
+    pub fn reload(&mut self) {
+        self.tasks.spawn(reload(Arc::clone(&self.library), self.shutdown.clone()));
+    }
+
+    /// Completes when everything has ended. Cancel safe.
+    pub async fn join(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Binds, reads the documents, and serves in tasks of the current runtime.
+///
+/// # Errors
+/// An address that cannot be bound, a source that cannot be read, a machine that refuses.
+pub async fn start(config: Config) -> Result<Running, Error> {
+    let listener = bind::bind(SocketAddr::new(config.bind, config.port))?;
+    start_on(listener, config).await
+}
+
+/// Like [`start`], on a listener that is bound already; `bind` and `port` of the config are unused.
+///
+/// # Errors
+/// As for [`start`].
+pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, Error> {
+    let address = listener.local_addr().map_err(|error| Error::Run {
+        what: "the listener has no address".to_owned(),
+        cause: error.to_string(),
+        help: "give a bound listener".to_owned(),
+    })?;
+    let base = base(&config, address);
+    let library = Arc::new(open(&config).await?);
+    let (trigger, shutdown) = shutdown::channel();
+    let urls = Urls::new(&base);
+    let site = Arc::new(Site::new(Arc::clone(&library), urls.clone()));
+    let catalog = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
+    let dispatcher = Dispatcher::new(Arc::clone(&catalog) as _, config.mcp.clone(), shutdown.clone());
+    let routes = routes(&config, &site, Arc::new(dispatcher));
+    let router = Arc::new(Router::new(routes, policy(&config, address)));
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(http::serve(listener, router, config.http.clone(), shutdown.clone()));
+    keep_current(&mut tasks, &library, &catalog, &shutdown);
+    Ok(Running { address, base, library, trigger, shutdown, tasks })
+}
+
+/// Reads the documents as `config` says, with the HTTP client for those at a URL.
+///
+/// # Errors
+/// A source that cannot be read, a machine without what the HTTP client needs.
+pub async fn open(config: &Config) -> Result<Library, Error> {
+    let options = config.docs.clone();
+    let named = if config.sources.is_empty() { vec![Source::Manual] } else { config.sources.clone() };
+    Ok(Library::open(named, options).await?)
+}
+
+/// Serves until a signal says to end, and tells `stderr` how to use it.
+///
+/// # Errors
+/// As for [`start`].
+pub async fn serve(config: Config, stderr: &mut io::Stderr) -> Result<(), Error> {
+    let mut signals = listen_for_signals()?;
+    let sources = config.sources.clone();
+    let reload_every = config.docs.reload_every;
+    warn_of_exposure(&config);
+    let mut running = start(config).await?;
+    let library = Arc::clone(&running.library);
+    let banner = Banner {
+        base: &running.base,
+        sources: if sources.is_empty() { &[Source::Manual] } else { &sources },
+        index: &library.index(),
+        state: &library.state(),
+        reload_every,
+    };
+    // Without a stderr there is nobody to greet.
+    let _ = stderr.lock().write_all(banner.render(stderr.is_terminal()).as_bytes());
+    info!(address = %running.address, "serving");
+    loop {
+        tokio::select! {
+            wish = signals.next() => match wish {
+                Wish::Reload => running.reload(),
+                Wish::End(signal) if running.trigger.is_draining() => {
+                    warn!(signal, "ending at once");
+                    return Ok(());
+                }
+                Wish::End(signal) => {
+                    info!(signal, "ending: running requests may finish; the signal again ends at once");
+                    running.drain();
+                }
+            },
+            () = running.join() => return Ok(()),
+        }
+    }
+}
+
+/// Serves one client over stdin and stdout until its end or a signal.
+///
+/// # Errors
+/// As for [`open`]; a standard stream that fails.
+pub async fn stdio(config: Config) -> Result<(), Error> {
+    let mut signals = listen_for_signals()?;
+    let library = Arc::new(open(&config).await?);
+    let (trigger, shutdown) = shutdown::channel();
+    // Nothing is served from here: links lead to where the same configuration serves over HTTP.
+    let urls = Urls::new(&base(&config, SocketAddr::new(config.bind, config.port)));
+    let catalog = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
+    let dispatcher = Dispatcher::new(Arc::clone(&catalog) as _, config.mcp.clone(), shutdown.clone());
+    let mut tasks = JoinSet::new();
+    keep_current(&mut tasks, &library, &catalog, &shutdown);
+    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+    let mut serving = std::pin::pin!(stdio::serve(Arc::new(dispatcher), input, output, shutdown.clone()));
+    let ended = loop {
+        tokio::select! {
+            ended = &mut serving => break ended,
+            wish = signals.next() => match wish {
+                Wish::Reload => {
+                    tasks.spawn(reload(Arc::clone(&library), shutdown.clone()));
+                }
+                Wish::End(_) if trigger.is_draining() => return Ok(()),
+                Wish::End(_) => trigger.drain(),
+            },
+        }
+    };
+    trigger.drain();
+    while tasks.join_next().await.is_some() {}
+    ended.map_err(|error| Error::Run {
+        what: "the client's pipe failed".to_owned(),
+        cause: error.to_string(),
+        help: "start docquay stdio from an MCP client, or use docquay search".to_owned(),
+    })
+}
+
+/// The tasks that keep the documents and what is said of them current.
+fn keep_current(tasks: &mut JoinSet<()>, library: &Arc<Library>, catalog: &Arc<Tools>, shutdown: &Shutdown) {
+    let (library, catalog) = (Arc::clone(library), Arc::clone(catalog));
+    let (reading, watching) = (shutdown.clone(), shutdown.clone());
+    tasks.spawn(async move { library.run(reading).await });
+    tasks.spawn(async move { catalog.watch(watching).await });
+}
+
+async fn reload(library: Arc<Library>, shutdown: Shutdown) {
+    info!("reading the sources again");
+    let read = tokio::select! {
+        read = library.reload() => read,
+        () = shutdown.draining() => return,
+    };
+    match read {
+        Ok(true) => {
+            let index = library.index();
+            info!(pages = index.pages().len(), sections = index.section_count(), "the documents changed");
+        }
+        Ok(false) => info!("the documents are the same"),
+        Err(error) => warn!(cause = %error, help = error.help, "the old documents stay"),
+    }
+}
+
+/// The table of routes, in one place: path, what it reveals, which headers are judged, who answers.
+fn routes(config: &Config, site: &Arc<Site>, dispatcher: Arc<Dispatcher>) -> Vec<Route> {
+    let options = transport::Options { keep_alive: config.sse_keep_alive, ..transport::Options::default() };
+    let hub = Arc::new(Hub::new(dispatcher, options, Arc::new(SystemClock), Arc::new(SystemEntropy::new())));
+    let protocol = |path, handler| Route {
+        path: Path::Exact(path),
+        access: Access::Documents,
+        checks: Checks::HostAndOrigin,
+        handler,
+    };
+    let endpoint = streamable::Endpoint::new(Arc::clone(&hub)).with_page(web::human_page(site));
+    let mut routes = vec![
+        protocol("/mcp", Arc::new(endpoint) as Arc<dyn Handler>),
+        protocol("/sse", Arc::new(sse_legacy::Opening::new(Arc::clone(&hub)))),
+        protocol("/message", Arc::new(sse_legacy::Messages::new(hub))),
+    ];
+    routes.extend(web::routes(site));
+    routes
+}
+
+/// How clients reach the server: as configured, else by the bound address.
+fn base(config: &Config, address: SocketAddr) -> String {
+    match &config.base_url {
+        Some(base) => base.as_str().to_owned(),
+        None if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
+        None => format!("http://{address}"),
+    }
+}
+
+/// Loopback names are always ours; these are the others.
+fn policy(config: &Config, address: SocketAddr) -> HostPolicy {
+    let mut policy = config.policy.clone();
+    if !address.ip().is_unspecified() {
+        policy.hosts.push(HostName::Address(address.ip()));
+    }
+    policy.hosts.extend(config.base_url.as_ref().map(|base| base.host().clone()));
+    policy
+}
+
+fn warn_of_exposure(config: &Config) {
+    if config.policy.any_host {
+        warn!("allow_host = \"*\": any web page that a user of this network opens can read the documents");
+    }
+    let named = config.base_url.is_some() || config.policy.any_host || !config.policy.hosts.is_empty();
+    if !config.bind.is_loopback() && !named {
+        warn!(
+            bind = %config.bind,
+            "only loopback names are answered; to be reached by name, add --base-url https://docs.example.com \
+             or --allow-host docs.example.com"
+        );
+    }
+}
+
+fn listen_for_signals() -> Result<Signals, Error> {
+    Signals::new().map_err(|error| Error::Run {
+        what: "cannot listen for signals".to_owned(),
+        cause: error.to_string(),
+        help: "raise the limit of open files: ulimit -n 1024".to_owned(),
+    })
+}

@@ -18,6 +18,12 @@ impl Trigger {
     pub fn drain(&self) {
         self.0.send_replace(true);
     }
+
+    /// Whether the drain has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        *self.0.borrow()
+    }
 }
 
 /// What a task watches to learn that it should finish.

@@ -1,1 +1,3 @@
-//! The commands besides serve and stdio.
+//! The commands besides serving; each writes its answer into a buffer that `cli` prints.
+
+pub mod search;

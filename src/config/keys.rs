@@ -1,7 +1,7 @@
 //! The table of keys: what an operator may set, and where in [`Config`] it lands.
 //!
 //! A key's flag, variable and place in `docquay.toml` follow from its name: `base_url` is
-//! `--base-url` and `DOCQUAY_BASE_URL`; `limits.http.body_bytes` is `--limit http.body_bytes=…` and
+//! `--base-url` and `DOCQUAY_BASE_URL`; `limits.http.body_bytes` is `--limits http.body_bytes=…` and
 //! `DOCQUAY_LIMITS_HTTP_BODY_BYTES`.
 
 use std::path::Path;
@@ -18,6 +18,7 @@ pub(crate) struct Key {
     /// Whether it takes any number of values.
     pub(crate) list: bool,
     set: fn(&mut Config, &str, &Path) -> Result<(), Wrong>,
+    show: Option<fn(&Config) -> String>,
 }
 
 impl Key {
@@ -29,6 +30,19 @@ impl Key {
     /// `DOCQUAY_BASE_URL`.
     pub(crate) fn variable(&self) -> String {
         format!("DOCQUAY_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// A limit's value, as it is written; none for other keys.
+    pub(crate) fn show(&self, config: &Config) -> Option<String> {
+        let text = self.show?(config);
+        let size = text.parse::<usize>().ok().filter(|_| self.name.ends_with("bytes"));
+        let minutes = text.strip_suffix('s').and_then(|seconds| seconds.parse::<u64>().ok());
+        let minutes = minutes.filter(|seconds| seconds.is_multiple_of(60)).map(|seconds| seconds / 60);
+        Some(match (size, minutes) {
+            (Some(size), _) => value::size(size),
+            (None, Some(minutes)) => format!("{minutes}m"),
+            (None, None) => text,
+        })
     }
 
     /// Puts one value into its place; `folder` is where relative paths begin.
@@ -49,11 +63,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
 }
 
 const fn one(name: &'static str, set: fn(&mut Config, &str, &Path) -> Result<(), Wrong>) -> Key {
-    Key { name, list: false, set }
+    Key { name, list: false, set, show: None }
 }
 
 const fn list(name: &'static str, set: fn(&mut Config, &str, &Path) -> Result<(), Wrong>) -> Key {
-    Key { name, list: true, set }
+    Key { name, list: true, set, show: None }
 }
 
 fn store<T>(place: &mut T, value: Result<T, Wrong>) -> Result<(), Wrong> {
@@ -108,9 +122,12 @@ static KEYS: &[Key] = &[
 macro_rules! limits {
     ($keys:ident, $part:ident: $type:path { $($field:ident: $kind:expr),* $(,)? } besides { $($other:ident),* }) => {
         static $keys: &[Key] = &[$(
-            one(concat!("limits.", stringify!($part), ".", stringify!($field)), |config, text, _| {
-                store(&mut config.$part.$field, $kind(text))
-            })
+            Key {
+                name: concat!("limits.", stringify!($part), ".", stringify!($field)),
+                list: false,
+                set: |config, text, _| store(&mut config.$part.$field, $kind(text)),
+                show: Some(|config| format!("{:?}", config.$part.$field)),
+            }
         ),*];
         const _: fn($type) = |limits| {
             let $type { $($field: _,)* $($other: _),* } = limits;

@@ -129,6 +129,12 @@ impl Config {
     }
 }
 
+/// Every limit without its `limits.`, with its default as it is written.
+pub fn limits() -> impl Iterator<Item = (&'static str, String)> {
+    let default = Config::default();
+    keys::all().filter_map(move |key| Some((key.name.strip_prefix("limits.")?, key.show(&default)?)))
+}
+
 impl Entry {
     fn apply(&self, config: &mut Config) -> Result<(), Error> {
         for value in &self.values {

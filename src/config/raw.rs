@@ -53,21 +53,21 @@ impl Flags {
         self.entries.push(Entry { key, values, place, folder: PathBuf::new() });
     }
 
-    /// Adds a `--limit KEY=VALUE`.
+    /// Adds a `--limits KEY=VALUE`.
     ///
     /// # Errors
     /// When it has no `=`, or no limit has that name.
     pub fn push_limit(&mut self, text: &str) -> Result<(), Error> {
         let Some((name, value)) = text.split_once('=') else {
             return Err(Error::new(
-                format!("--limit {text}: no value"),
+                format!("--limits {text}: no value"),
                 "a limit is written as KEY=VALUE",
-                "for example --limit http.body_bytes=1MiB",
+                "for example --limits http.body_bytes=1MiB",
             ));
         };
         let name = format!("limits.{}", name.trim().trim_start_matches("limits.").replace('-', "_"));
-        let key = Key::find(&name).ok_or_else(|| unknown("--limit", &name))?;
-        let place = Place::Flag(format!("--limit {}", name.trim_start_matches("limits.")));
+        let key = Key::find(&name).ok_or_else(|| unknown("--limits", &name))?;
+        let place = Place::Flag(format!("--limits {}", name.trim_start_matches("limits.")));
         let values = vec![value.trim().to_owned()];
         self.entries.push(Entry { key, values, place, folder: PathBuf::new() });
         Ok(())

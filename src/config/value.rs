@@ -138,6 +138,13 @@ pub(super) fn bytes(text: &str) -> Result<usize, Wrong> {
     bytes.filter(|bytes| *bytes > 0).ok_or_else(wrong)
 }
 
+/// Bytes as an operator writes them: `256KiB`.
+pub(super) fn size(bytes: usize) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units.into_iter().find(|(factor, _)| bytes >= *factor && bytes.is_multiple_of(*factor));
+    unit.map_or_else(|| bytes.to_string(), |(factor, unit)| format!("{}{unit}", bytes / factor))
+}
+
 /// How many of something; never zero.
 pub(super) fn count<N: TryFrom<u64>>(text: &str) -> Result<N, Wrong> {
     let number = text.replace('_', "").parse::<u64>().ok().filter(|number| *number > 0);
@@ -199,6 +206,13 @@ mod tests {
         }
         for text in ["", "KiB", "1.5MiB", "-1", "0", "12 parsecs", "18446744073709551615GiB"] {
             assert!(bytes(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_printed_as_it_may_be_written() {
+        for text in ["256KiB", "64MiB", "1GiB", "17", "1025"] {
+            assert_eq!(size(bytes(text).unwrap()), text);
         }
     }
 

@@ -1,0 +1,75 @@
+//! What stands on stderr once the server serves: where, what, and how to add it to a client.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::docs::{Index, Source, State};
+
+/// What the banner says.
+#[derive(Debug)]
+pub(super) struct Banner<'a> {
+    /// Without a slash at its end.
+    pub(super) base: &'a str,
+    pub(super) sources: &'a [Source],
+    pub(super) index: &'a Index,
+    pub(super) state: &'a State,
+    pub(super) reload_every: Duration,
+}
+
+impl Banner<'_> {
+    /// The text, with the address in bold if `colour`.
+    pub(super) fn render(&self, colour: bool) -> String {
+        let (bold, plain) = if colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        let base = self.base;
+        let mut text = String::new();
+        let mut line = |label: &str, value: &str| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {label:<12}{value}");
+        };
+        line("server", &format!("{bold}{base}/mcp{plain}"));
+        line("documents", &self.documents());
+        line("reload", &self.reload());
+        line("Claude Code", &format!("claude mcp add --transport http docs {base}/mcp"));
+        line("Cursor", &format!(r#"{{"mcpServers":{{"docs":{{"url":"{base}/mcp"}}}}}} in .cursor/mcp.json"#));
+        line("VS Code", &format!(r#"code --add-mcp '{{"name":"docs","type":"http","url":"{base}/mcp"}}'"#));
+        line("browser", &format!("{base}/"));
+        format!("docquay {}\n{text}", env!("CARGO_PKG_VERSION"))
+    }
+
+    fn documents(&self) -> String {
+        let names: Vec<String> = self.sources.iter().map(name).collect();
+        let counts = match (&self.state.failure, self.state.ready) {
+            (_, true) => format!(
+                "{}, {}",
+                plural(self.index.pages().len(), "page"),
+                plural(self.index.section_count(), "section")
+            ),
+            (Some(failure), false) => format!("not read yet: {failure}"),
+            (None, false) => "not read yet".to_owned(),
+        };
+        format!("{}: {counts}", names.join(", "))
+    }
+
+    fn reload(&self) -> String {
+        let paths = self.sources.iter().any(|source| matches!(source, Source::Path(_)));
+        let urls = self.sources.iter().any(|source| matches!(source, Source::Url(_)));
+        let every = self.reload_every;
+        match (paths, urls) {
+            (true, _) => format!("on change, checked every {every:?}, and on SIGHUP"),
+            (false, true) => format!("checked every {every:?}, and on SIGHUP"),
+            (false, false) => "never: the manual is part of the program".to_owned(),
+        }
+    }
+}
+
+fn name(source: &Source) -> String {
+    match source {
+        Source::Manual => "docquay's manual (name a folder to serve your own)".to_owned(),
+        Source::Path(path) => path.display().to_string(),
+        Source::Url(url) => url.clone(),
+    }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
