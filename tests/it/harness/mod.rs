@@ -3,4 +3,10 @@
 #[allow(dead_code, clippy::field_reassign_with_default, reason = "each test file uses a part of it")]
 pub(crate) mod fake;
 #[allow(dead_code, reason = "each test file uses a part of it")]
+pub(crate) mod gated;
+#[allow(dead_code, reason = "each test file uses a part of it")]
+pub(crate) mod peer;
+#[allow(dead_code, reason = "each test file uses a part of it")]
 pub(crate) mod raw;
+#[allow(dead_code, clippy::field_reassign_with_default, reason = "each test file uses a part of it")]
+pub(crate) mod server;
