@@ -78,6 +78,8 @@ pub mod mcp;
 // Glue.
 #[cfg(feature = "cli")]
 pub mod config;
+#[cfg(all(feature = "docs", feature = "outbound"))]
+pub mod docs_fetch;
 #[cfg(feature = "docs")]
 pub mod web;
 
