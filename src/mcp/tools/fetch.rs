@@ -155,7 +155,7 @@ fn byte_of(text: &str, chars: usize) -> Option<usize> {
 
 fn out_of_range(offset: usize, total: usize) -> Refusal {
     let last = total.saturating_sub(1);
-    format!(
+    Refusal::Arguments(format!(
         "offset {offset} is behind the end: the text has {total} characters. Send an offset from 0 to {last}."
-    )
+    ))
 }

@@ -67,7 +67,13 @@ struct View<'a> {
 }
 
 /// Why a call failed, for the model: what to send instead.
-type Refusal = String;
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    /// The arguments are no good: older revisions have an error code for it, newer ones a result.
+    Arguments(String),
+    /// The arguments are fine and nothing is there.
+    Nothing(String),
+}
 
 /// Reloads that may wait for a slow receiver; one that lags takes everything as changed.
 const CHANGES_WAITING: usize = 16;
@@ -101,10 +107,11 @@ impl Tools {
         };
         let index = self.library.index();
         let view = View { index: &index, urls: &self.options.urls, state: self.library.state() };
-        Ok(match run(&view, &Arguments::new(arguments)) {
-            Ok(value) => ToolResult::structured(value),
-            Err(refusal) => ToolResult::error(refusal),
-        })
+        match run(&view, &Arguments::new(arguments)) {
+            Ok(value) => Ok(ToolResult::structured(value)),
+            Err(Refusal::Nothing(advice)) => Ok(ToolResult::error(advice)),
+            Err(Refusal::Arguments(advice)) => Err(Error::new(ErrorKind::InvalidParams, advice)),
+        }
     }
 }
 
@@ -172,7 +179,7 @@ impl View<'_> {
     /// The refusal for a reference that names nothing.
     fn unknown(&self, what: &str, reference: &str) -> Refusal {
         if let Some(reason) = self.emptiness() {
-            return reason.to_owned();
+            return Refusal::Nothing(reason.to_owned());
         }
         let shown: String = reference.chars().take(200).collect();
         let nearest = self.index.nearest_ids(reference, 5);
@@ -181,8 +188,8 @@ impl View<'_> {
         } else {
             format!(" Did you mean one of these ids? {}.", nearest.join(", "))
         };
-        format!(
+        Refusal::Nothing(format!(
             "There is no {what} {shown:?}.{meant} Call search to find pages and sections, or outline to list them."
-        )
+        ))
     }
 }

@@ -147,9 +147,9 @@ fn check_offset(offset: usize, total: usize, what: &str) -> Result<(), Refusal> 
         return Ok(());
     }
     let last = total.saturating_sub(1);
-    Err(format!(
+    Err(Refusal::Arguments(format!(
         "offset {offset} is behind the end: there are {total} {what}. Send an offset from 0 to {last}."
-    ))
+    )))
 }
 
 fn put(object: &mut Value, name: &str, value: Value) {
