@@ -19,12 +19,14 @@ use tracing::{info, warn};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::docs::{Library, Source, SourceError, Urls};
+use crate::docs_fetch::SourceFetch;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, Access, Checks, Handler, HostPolicy, Path, Route, Router};
 use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::tools::{self, Tools};
 use crate::mcp::transport::{self, Hub, sse_legacy, stdio, streamable};
 use crate::names::HostName;
+use crate::outbound::Client;
 use crate::shutdown::{self, Shutdown, Trigger};
 use crate::web::{self, Site};
 use banner::Banner;
@@ -150,8 +152,16 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
 /// # Errors
 /// A source that cannot be read, a machine without what the HTTP client needs.
 pub async fn open(config: &Config) -> Result<Library, Error> {
-    let options = config.docs.clone();
+    let mut options = config.docs.clone();
     let named = if config.sources.is_empty() { vec![Source::Manual] } else { config.sources.clone() };
+    if options.fetch.is_none() && named.iter().any(|source| matches!(source, Source::Url(_))) {
+        let client = Client::new().map_err(|error| Error::Run {
+            what: "cannot make the HTTP client for the sources".to_owned(),
+            cause: error.to_string(),
+            help: "raise the limit of open files: ulimit -n 1024".to_owned(),
+        })?;
+        options.fetch = Some(Arc::new(SourceFetch::new(client)));
+    }
     Ok(Library::open(named, options).await?)
 }
 
