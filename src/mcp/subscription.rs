@@ -276,3 +276,133 @@ impl Filter {
         lists.chain(news.updated_among(uris).map(|uri| wire::updated_for(uri, subscription))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::mcp::dispatch::Client;
+    use crate::mcp::fake;
+    use crate::mcp::limits::Limits;
+    use crate::mcp::revision::Revision;
+
+    fn listen(dispatcher: &Dispatcher, id: RequestId, filter: &Value) -> Result<Listen, i64> {
+        let Value::Object(params) = json!({ "notifications": filter }) else { unreachable!() };
+        let (rules, client) = (Revision::MODERN.rules(), Arc::new(Client::default()));
+        let call = Call { id, method: LISTEN.into(), params, rules, client };
+        dispatcher.listen(&call).map_err(|reply| decoded(&reply.message)["error"]["code"].as_i64().unwrap())
+    }
+
+    fn decoded(message: &Bytes) -> Value {
+        serde_json::from_slice(message).unwrap()
+    }
+
+    async fn told(stream: &mut Listen) -> Value {
+        decoded(&stream.next().await.expect("a message"))
+    }
+
+    fn anything() -> Value {
+        json!({
+            "toolsListChanged": true,
+            "promptsListChanged": true,
+            "resourcesListChanged": true,
+            "resourceSubscriptions": ["fake:///a"],
+        })
+    }
+
+    #[tokio::test]
+    async fn the_acknowledgement_names_only_what_the_server_declares() {
+        for (declared, honoured) in [
+            (Capabilities::default(), json!({})),
+            (
+                Capabilities { tools: true, tools_list_changed: true, ..Capabilities::default() },
+                json!({ "toolsListChanged": true }),
+            ),
+            (fake::EVERYTHING, anything()),
+        ] {
+            let (dispatcher, _, _trigger) = fake::with(declared, Limits::default());
+            let mut stream = listen(&dispatcher, RequestId::Number(7), &anything()).unwrap();
+            let first = told(&mut stream).await;
+            assert_eq!(first["method"], "notifications/subscriptions/acknowledged");
+            assert_eq!(first["params"]["notifications"], honoured);
+            assert_eq!(first["params"]["_meta"], json!({ "io.modelcontextprotocol/subscriptionId": 7 }));
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_that_was_not_asked_for_is_told() {
+        let (dispatcher, fake, trigger) = fake::dispatcher();
+        let filter = json!({ "promptsListChanged": true, "toolsListChanged": false });
+        let mut stream = listen(&dispatcher, RequestId::String("x".into()), &filter).unwrap();
+        assert_eq!(told(&mut stream).await["params"]["notifications"], json!({ "promptsListChanged": true }));
+        let updated = vec!["fake:///a".into()];
+        fake.change(Changes { tools: true, prompts: false, resources: true, updated });
+        fake.change(Changes { prompts: true, ..Changes::default() });
+        let message = told(&mut stream).await;
+        assert_eq!(message["method"], "notifications/prompts/list_changed");
+        assert_eq!(message["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], "x");
+        trigger.drain();
+        assert_eq!(told(&mut stream).await["id"], "x");
+        assert_eq!(stream.next().await, None);
+        assert_eq!(stream.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_lags_takes_everything_it_asked_for_as_changed() {
+        let (dispatcher, fake, _trigger) = fake::dispatcher();
+        let mut stream = listen(&dispatcher, RequestId::Number(1), &anything()).unwrap();
+        let mut feed = dispatcher.feed(Revision::NEWEST_LEGACY.rules());
+        for _ in 0..20 {
+            fake.change(Changes::default());
+        }
+        told(&mut stream).await;
+        let mut methods = Vec::new();
+        for _ in 0..4 {
+            methods.push(told(&mut stream).await["method"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(
+            methods,
+            [
+                "notifications/tools/list_changed",
+                "notifications/prompts/list_changed",
+                "notifications/resources/list_changed",
+                "notifications/resources/updated"
+            ]
+        );
+        let uris = HashSet::from(["fake:///a".to_owned()]);
+        assert_eq!(feed.next(&uris).await.unwrap().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn changes_that_wait_together_are_told_once() {
+        let (dispatcher, fake, trigger) = fake::dispatcher();
+        let mut feed = dispatcher.feed(Revision::NEWEST_LEGACY.rules());
+        let uris = HashSet::from(["fake:///a".to_owned()]);
+        for uri in ["fake:///a", "fake:///b", "fake:///a"] {
+            fake.change(Changes { resources: true, updated: vec![uri.into()], ..Changes::default() });
+        }
+        let messages: Vec<Value> = feed.next(&uris).await.unwrap().iter().map(decoded).collect();
+        assert_eq!(
+            messages,
+            [
+                json!({ "jsonrpc": "2.0", "method": "notifications/resources/list_changed" }),
+                json!({
+                    "jsonrpc": "2.0",
+                    "method": "notifications/resources/updated",
+                    "params": { "uri": "fake:///a" }
+                }),
+            ]
+        );
+        trigger.drain();
+        assert_eq!(feed.next(&uris).await, None);
+    }
+
+    #[tokio::test]
+    async fn too_many_resources_in_one_stream_are_refused() {
+        let (dispatcher, _, _trigger) =
+            fake::with(fake::EVERYTHING, Limits { subscriptions: 1, ..Limits::default() });
+        let filter = json!({ "resourceSubscriptions": ["fake:///a", "fake:///b"] });
+        assert_eq!(listen(&dispatcher, RequestId::Number(1), &filter).unwrap_err(), -32602);
+    }
+}
