@@ -9,6 +9,18 @@ use super::source::Reading;
 const PAGES: &[(&str, &str)] = &[
     ("index.md", include_str!("manual/index.md")),
     ("getting-started.md", include_str!("manual/getting-started.md")),
+    ("sources.md", include_str!("manual/sources.md")),
+    ("search.md", include_str!("manual/search.md")),
+    ("tools.md", include_str!("manual/tools.md")),
+    ("clients.md", include_str!("manual/clients.md")),
+    ("endpoints.md", include_str!("manual/endpoints.md")),
+    ("configuration.md", include_str!("manual/configuration.md")),
+    ("reload.md", include_str!("manual/reload.md")),
+    ("limits.md", include_str!("manual/limits.md")),
+    ("security.md", include_str!("manual/security.md")),
+    ("troubleshooting.md", include_str!("manual/troubleshooting.md")),
+    ("protocol.md", include_str!("manual/protocol.md")),
+    ("embedding.md", include_str!("manual/embedding.md")),
 ];
 
 /// The manual's pages. It has no site of its own: docquay's `/docs/{id}` is where they are.
