@@ -5,6 +5,8 @@ pub(crate) mod fake;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 pub(crate) mod gated;
 #[allow(dead_code, reason = "each test file uses a part of it")]
+pub(crate) mod library;
+#[allow(dead_code, reason = "each test file uses a part of it")]
 pub(crate) mod peer;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 pub(crate) mod raw;
