@@ -55,7 +55,7 @@ h1{font-size:2rem;margin-top:.4em}h2{font-size:1.45rem}h3{font-size:1.2rem}h4,h5
 code,pre{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.9em}
 code{background:var(--tint);padding:.1em .3em;border-radius:4px}
 pre{background:var(--tint);border:1px solid var(--line);border-radius:8px;padding:.9rem 1rem;overflow-x:auto;line-height:1.45}
-pre code{background:none;padding:0}
+pre code{background:none;padding:0;font-size:1em}
 table{border-collapse:collapse;display:block;max-width:100%;overflow-x:auto}
 th,td{border:1px solid var(--line);padding:.4rem .7rem;text-align:left;vertical-align:top}
 th{background:var(--tint)}
