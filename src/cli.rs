@@ -14,7 +14,7 @@ use clap::builder::Resettable;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::search::{self, Question};
-use crate::config::{self, Config, Flags, Log, LogFormat};
+use crate::config::{self, Config, Flags, Log, LogFormat, LogLevel};
 use crate::docs::SourceError;
 use crate::server;
 
@@ -43,20 +43,20 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             arguments.reading.push(&mut flags);
             arguments.network.push(&mut flags);
             let config = arguments.process.load(flags)?;
-            log(&config.log);
+            log(&config.log, "info");
             block_on(server::serve(config, &mut io::stderr()))?;
         }
         Command::Stdio(arguments) => {
             arguments.documents.push(&mut flags);
             arguments.reading.push(&mut flags);
             let config = arguments.process.load(flags)?;
-            log(&config.log);
-            let _ = config;
+            log(&config.log, "info");
+            block_on(server::stdio(config))?;
         }
         Command::Search(arguments) => {
             arguments.documents.push(&mut flags);
             let config = arguments.process.load(flags)?;
-            log(&config.log);
+            log(&config.log, "warn");
             let mut answer = Vec::new();
             let found = block_on(search::run(config, &arguments.question, &mut answer))?;
             print(&answer)?;
@@ -101,8 +101,9 @@ fn block_on<T>(work: impl Future<Output = Result<T, server::Error>>) -> Result<T
     Ok(outcome?)
 }
 
-fn log(log: &Log) {
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(log.level.as_str());
+fn log(log: &Log, default: &str) {
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .parse_lossy(log.level.as_ref().map_or(default, LogLevel::as_str));
     let ansi = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -262,7 +263,7 @@ struct Process {
     /// Read this file [default: ./docquay.toml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// error, warn, info, debug, trace, or directives [default: info]
+    /// error, warn, info, debug, trace, or directives [default: info; search: warn]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// text or json [default: text]

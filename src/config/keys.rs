@@ -114,7 +114,7 @@ static KEYS: &[Key] = &[
         };
         Ok(())
     }),
-    one("log_level", |config, text, _| store(&mut config.log.level, value::log_level(text))),
+    one("log_level", |config, text, _| store(&mut config.log.level, value::log_level(text).map(Some))),
 ];
 
 /// The keys of one part's limits. The pattern names every field, so that a new limit does not

@@ -54,8 +54,8 @@ pub struct Config {
 pub struct Log {
     /// Default text.
     pub format: LogFormat,
-    /// Default `info`.
-    pub level: LogLevel,
+    /// None: `info` for a server, `warn` for a command that ends.
+    pub level: Option<LogLevel>,
 }
 
 /// The form of a log line.
@@ -77,12 +77,6 @@ impl LogLevel {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl Default for LogLevel {
-    fn default() -> Self {
-        Self("info".to_owned())
     }
 }
 

@@ -1,1 +1,283 @@
-//! (to be written)
+//! The command as a process: what it prints, how it ends, what its signals do.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The command in an environment without any `DOCQUAY_*`, in a folder of its own.
+fn docquay(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_docquay"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DOCQUAY_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    ended(&docquay(folder, arguments).output().unwrap())
+}
+
+fn ended(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn pages() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("docs")).unwrap();
+    std::fs::write(folder.path().join("docs/keys.md"), "# Keys\n\nRotate a key every thirty days.\n")
+        .unwrap();
+    std::fs::write(folder.path().join("docs/ports.md"), "# Ports\n\n## Open ports\n\nThe harbour has two.\n")
+        .unwrap();
+    folder
+}
+
+/// A server as a process; ended with the test.
+struct Server {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    banner: String,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = docquay(folder, arguments);
+        let mut child = command.args(["--port", "0"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut banner = String::new();
+        while !banner.contains("browser") {
+            assert_ne!(stderr.read_line(&mut banner).unwrap(), 0, "it ended: {banner}");
+        }
+        let (_, rest) = banner.split_once("http://").unwrap();
+        let address = rest.split("/mcp").next().unwrap().parse().unwrap();
+        Self { child, stderr, banner, address }
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// The exit code, and what stood on stderr after the banner.
+    fn finish(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.stderr.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks until it holds; a generous end, because machines are loaded.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_help_shows_examples_and_the_short_help_fits_a_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, long, _) = run(folder.path(), &["--help"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        long.contains("Examples:")
+            && long.contains("claude mcp add")
+            && long.contains("http.body_bytes=256KiB")
+    );
+    let (code, short, _) = run(folder.path(), &["-h"]);
+    assert_eq!(code, Some(0));
+    assert!(!short.contains("Examples:") && short.lines().count() <= 45, "{short}");
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, _) = run(folder.path(), &["--version"]);
+    assert_eq!((code, out.trim()), (Some(0), concat!("docquay ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn the_banner_says_where_what_and_how_to_add_it() {
+    let folder = pages();
+    let server = Server::start(folder.path(), &["docs"]);
+    let url = format!("http://{}/mcp", server.address);
+    for text in [
+        format!("claude mcp add --transport http docs {url}"),
+        format!(r#"{{"mcpServers":{{"docs":{{"url":"{url}"}}}}}}"#),
+        format!("code --add-mcp '{{\"name\":\"docs\",\"type\":\"http\",\"url\":\"{url}\"}}'"),
+        "docs: 2 pages, 3 sections".to_owned(),
+    ] {
+        assert!(server.banner.contains(&text), "{text}\n{}", server.banner);
+    }
+    assert_ne!(server.address.port(), 0);
+    assert!(!server.banner.contains('\x1b'), "colour without a terminal");
+}
+
+#[test]
+fn without_a_source_the_manual_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    assert!(server.banner.contains("docquay's manual"), "{}", server.banner);
+    assert!(server.get("/healthz").starts_with("HTTP/1.1 200"));
+    assert!(server.get("/readyz").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_port_in_use_ends_with_1_and_the_way_to_its_user() {
+    let folder = pages();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, out, error) = run(folder.path(), &["docs", "--port", &port]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    assert!(error.contains(&format!("error: cannot listen on 127.0.0.1:{port}")), "{error}");
+    assert!(error.contains(&format!("ss -ltnp 'sport = :{port}'")) && error.contains("--port"), "{error}");
+}
+
+#[test]
+fn a_missing_folder_ends_with_2_and_names_the_nearest_existing_path() {
+    let folder = pages();
+    let (code, _, error) = run(folder.path(), &["docs/guide/v2", "--port", "0"]);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("error: ") && error.contains("cause: ") && error.contains("help:  "), "{error}");
+    assert!(error.contains("docs/guide/v2") && error.contains("docs"), "{error}");
+}
+
+#[test]
+fn an_empty_folder_serves_zero_pages_with_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    let server = Server::start(folder.path(), &["empty"]);
+    assert!(server.banner.contains("0 pages") && server.banner.contains("WARN"), "{}", server.banner);
+    assert!(server.get("/healthz").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_proposes_the_nearest_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, out, error) = run(folder.path(), &["--prot", "1"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(error.contains("'--port'"), "{error}");
+}
+
+#[test]
+fn sigterm_drains_and_ends_with_0() {
+    let folder = pages();
+    let server = Server::start(folder.path(), &["docs"]);
+    server.signal("TERM");
+    let (code, log) = server.finish();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("SIGTERM"), "{log}");
+}
+
+#[test]
+fn a_second_signal_ends_at_once_though_a_stream_is_open() {
+    let folder = pages();
+    let server = Server::start(folder.path(), &["docs", "--limits", "http.drain=1h"]);
+    let mut half = TcpStream::connect(server.address).unwrap();
+    write!(half, "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Length: 10\r\n\r\n", server.address).unwrap();
+    server.signal("INT");
+    eventually("the drain begins", || TcpStream::connect(server.address).is_err());
+    server.signal("INT");
+    assert!(server.finish().0.is_some());
+}
+
+#[test]
+fn sighup_reads_the_sources_again() {
+    let folder = pages();
+    let server = Server::start(folder.path(), &["docs", "--reload-every", "1h"]);
+    assert!(!server.get("/llms.txt").contains("Cranes"));
+    std::fs::write(folder.path().join("docs/cranes.md"), "# Cranes\n\nThey lift.\n").unwrap();
+    server.signal("HUP");
+    eventually("the new page is listed", || server.get("/llms.txt").contains("Cranes"));
+}
+
+#[test]
+fn search_prints_title_id_and_snippet() {
+    let folder = pages();
+    let (code, out, error) = run(folder.path(), &["search", "rotate key", "docs"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.starts_with("Keys\n  keys") && out.contains("Rotate a key every thirty days."), "{out}");
+}
+
+#[test]
+fn search_as_json_is_one_object() {
+    let folder = pages();
+    let (code, out, _) = run(folder.path(), &["search", "--json", "--limit", "1", "harbour", "docs"]);
+    assert_eq!(code, Some(0));
+    let answer: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["results"].as_array().unwrap().len(), 1);
+    assert_eq!(answer["results"][0]["id"], "ports#open-ports");
+}
+
+#[test]
+fn search_without_a_hit_ends_with_1_and_says_so() {
+    let folder = pages();
+    let (code, out, _) = run(folder.path(), &["search", "xyzzy", "docs"]);
+    assert_eq!(code, Some(1));
+    assert!(out.starts_with("Nothing found for \"xyzzy\" in 2 pages."), "{out}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let folder = pages();
+    let mut child = docquay(folder.path(), &["search", "key", "docs"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let (code, _, error) = ended(&child.wait_with_output().unwrap());
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn stdio_answers_a_client_and_prints_nothing_but_messages() {
+    let folder = pages();
+    let mut child = docquay(folder.path(), &["stdio", "docs"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut ask = |message: Value| writeln!(stdin, "{message}").unwrap();
+    ask(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}));
+    ask(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    ask(json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {
+        "name": "search", "arguments": {"query": "harbour"}}}));
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| {
+        let line = line.unwrap();
+        serde_json::from_str::<Value>(&line).unwrap()
+    });
+    let first = lines.next().unwrap();
+    assert_eq!((&first["id"], &first["result"]["protocolVersion"]), (&json!(1), &json!("2025-11-25")));
+    let second = lines.next().unwrap();
+    assert_eq!(second["result"]["structuredContent"]["results"][0]["id"], "ports#open-ports");
+    drop(stdin);
+    assert_eq!(lines.next(), None);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
