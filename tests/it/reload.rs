@@ -1,1 +1,219 @@
-//! (to be written)
+//! Reloads as they happen in the field: swapped links, checkouts, deletions, mounts without events.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use docquay::docs::{Library, Options, Source};
+use docquay::shutdown::{self, Trigger};
+use tokio::task::JoinHandle;
+
+/// A library that runs; dropping the trigger ends it.
+struct Running {
+    library: &'static Library,
+    _trigger: Trigger,
+    _task: JoinHandle<()>,
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.reload_every = Duration::from_millis(100);
+    options.settle = Duration::from_millis(50);
+    options
+}
+
+async fn run(root: &Path, options: Options) -> Running {
+    let library = Library::open(vec![Source::Path(root.to_owned())], options).await.unwrap();
+    let library: &'static Library = Box::leak(Box::new(library));
+    let (trigger, shutdown) = shutdown::channel();
+    let task = tokio::spawn(library.run(shutdown));
+    Running { library, _trigger: trigger, _task: task }
+}
+
+fn ids(library: &Library) -> Vec<String> {
+    library.index().pages().iter().map(|page| page.id.clone()).collect()
+}
+
+fn text(library: &Library) -> String {
+    library.index().pages().iter().flat_map(|page| page.sections.iter().map(|s| s.text.clone())).collect()
+}
+
+/// Waits for a state of the library, for as long as a loaded machine may need.
+async fn until(library: &Library, what: impl Fn(&Library) -> bool) {
+    for _ in 0..1_500 {
+        if what(library) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never so: {:?} {:?}", ids(library), library.state());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_is_swapped_in_and_the_same_text_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.md"), "one").unwrap();
+    let running = run(folder.path(), options()).await;
+    fs::write(folder.path().join("a.md"), "two").unwrap();
+    until(running.library, |library| text(library) == "two").await;
+    let loads = running.library.state().loads;
+    fs::write(folder.path().join("a.md"), "two").unwrap();
+    assert!(!running.library.reload().await.unwrap());
+    assert_eq!(running.library.state().loads, loads);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_config_map_swap_is_seen() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let version = |name: &str, text: &str| {
+        fs::create_dir(root.join(name)).unwrap();
+        fs::write(root.join(name).join("a.md"), text).unwrap();
+    };
+    version("..1", "old");
+    symlink("..1", root.join("..data")).unwrap();
+    symlink("..data/a.md", root.join("a.md")).unwrap();
+    let running = run(root, options()).await;
+    assert_eq!(text(running.library), "old");
+    version("..2", "new");
+    symlink("..2", root.join("..data_tmp")).unwrap();
+    fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
+    fs::remove_dir_all(root.join("..1")).unwrap();
+    until(running.library, |library| text(library) == "new").await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_git_sync_swap_of_the_root_is_seen() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("current");
+    for (name, text) in [("rev1", "old"), ("rev2", "new")] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        fs::write(folder.path().join(name).join("a.md"), text).unwrap();
+    }
+    symlink("rev1", &root).unwrap();
+    let running = run(&root, options()).await;
+    assert_eq!(text(running.library), "old");
+    symlink("rev2", folder.path().join("next")).unwrap();
+    fs::rename(folder.path().join("next"), &root).unwrap();
+    fs::remove_dir_all(folder.path().join("rev1")).unwrap();
+    until(running.library, |library| text(library) == "new").await;
+}
+
+fn git(root: &Path, arguments: &[&str]) {
+    let output = std::process::Command::new("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"])
+        .args(arguments)
+        .current_dir(root)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .expect("git runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_between_branches_never_shows_an_empty_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    git(root, &["init", "-q", "-b", "one"]);
+    for number in 0..50 {
+        fs::write(root.join(format!("page{number}.md")), format!("# P{number}\none\n")).unwrap();
+    }
+    git(root, &["add", "."]);
+    git(root, &["commit", "-qm", "one"]);
+    git(root, &["checkout", "-qb", "two"]);
+    for number in 0..50 {
+        fs::write(root.join(format!("page{number}.md")), format!("# P{number}\ntwo\n")).unwrap();
+    }
+    fs::write(root.join("more.md"), "two").unwrap();
+    git(root, &["add", "."]);
+    git(root, &["commit", "-qm", "two"]);
+    let running = run(root, options()).await;
+    let library = running.library;
+    let readers = tokio::spawn(async move {
+        loop {
+            let pages = library.index().pages().len();
+            assert!((50..=51).contains(&pages), "{pages} pages while branches are switched");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    for branch in ["one", "two", "one"] {
+        git(root, &["checkout", "-q", branch]);
+        let pages = if branch == "two" { 51 } else { 50 };
+        until(library, |library| text(library) == branch.repeat(pages)).await;
+    }
+    assert!(!readers.is_finished(), "a reader failed");
+    readers.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_files_leave_the_index() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a.md", "b.md", "c/d.md"] {
+        fs::create_dir_all(folder.path().join("c")).unwrap();
+        fs::write(folder.path().join(name), "text").unwrap();
+    }
+    let running = run(folder.path(), options()).await;
+    assert_eq!(ids(running.library), ["a", "b", "c/d"]);
+    fs::remove_dir_all(folder.path().join("c")).unwrap();
+    fs::remove_file(folder.path().join("a.md")).unwrap();
+    until(running.library, |library| ids(library) == ["b"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_events_the_scan_finds_changes() {
+    // `reload` is what the scan does, with nobody listening to events.
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.md"), "one").unwrap();
+    let source = Source::Path(folder.path().to_owned());
+    let library = Library::open(vec![source], options()).await.unwrap();
+    fs::write(folder.path().join("a.md"), "two").unwrap();
+    assert_eq!(text(&library), "one");
+    assert!(library.reload().await.unwrap());
+    assert_eq!(text(&library), "two");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_vanishes_keeps_the_old_index_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("docs");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("a.md"), "text").unwrap();
+    let running = run(&root, options()).await;
+    fs::rename(&root, folder.path().join("away")).unwrap();
+    until(running.library, |library| library.state().failure.is_some()).await;
+    assert_eq!(ids(running.library), ["a"]);
+    assert!(running.library.state().ready);
+    fs::rename(folder.path().join("away"), &root).unwrap();
+    until(running.library, |library| library.state().failure.is_none()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_index_keeps_the_old_one_until_it_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("index.json");
+    let entry = |text: &str| format!(r#"[{{"title":"T","permalink":"/a","contents":"{text}"}}]"#);
+    fs::write(&file, entry("old")).unwrap();
+    let running = run(&file, options()).await;
+    fs::write(&file, r#"[{"title":"T"#).unwrap();
+    until(running.library, |library| library.state().failure.is_some()).await;
+    assert_eq!(text(running.library), "old");
+    fs::write(&file, entry("new")).unwrap();
+    until(running.library, |library| text(library) == "new" && library.state().failure.is_none()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_folder_is_waited_for_if_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("docs");
+    let mut options = options();
+    options.source_wait = true;
+    let running = run(&root, options).await;
+    assert!(!running.library.state().ready);
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("a.md"), "text").unwrap();
+    until(running.library, |library| library.state().ready && ids(library) == ["a"]).await;
+}
