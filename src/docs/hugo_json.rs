@@ -402,8 +402,7 @@ mod tests {
     #[test]
     fn an_index_beyond_the_corpus_cap_is_refused() {
         let json = format!(r#"[{{"url":"/a","text":"{}"}}]"#, "x".repeat(100));
-        let mut options = Options::default();
-        options.corpus_bytes = 99;
+        let options = Options { corpus_bytes: 99, ..Options::default() };
         let error = read("i.json", json.as_bytes(), None, &options).unwrap_err();
         assert!(error.cause.contains("limits.corpus_bytes"), "{error}");
     }
