@@ -118,11 +118,14 @@ impl Library {
                     () = self.quiet(&woken) => {}
                 },
             }
-            let refreshed = tokio::select! {
+            tokio::select! {
                 () = shutdown.draining() => return,
-                refreshed = self.refresh(Reread::Changed) => refreshed,
-            };
-            failures = if refreshed.is_ok() { 0 } else { failures.saturating_add(1) };
+                // The state tells what came of it.
+                _ = self.refresh(Reread::Changed) => {}
+            }
+            // A source that is still waited for fails too, though the others were read.
+            let failed = self.state.borrow().failure.is_some();
+            failures = if failed { failures.saturating_add(1) } else { 0 };
             watch = self.follow(watch).await;
         }
     }
@@ -241,4 +244,32 @@ enum Reread {
     All,
     /// Those that a scan or a poll finds changed.
     Changed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_events_the_scan_finds_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("a.md", "one");
+        let options = Options { settle: Duration::from_millis(10), ..Options::default() };
+        let library = Library::open(vec![Source::Path(folder.path().to_owned())], options).await.unwrap();
+        let first = library.index();
+        assert!(!library.refresh(Reread::Changed).await.unwrap());
+        assert!(Arc::ptr_eq(&first, &library.index()));
+        write("b.md", "two");
+        assert!(library.refresh(Reread::Changed).await.unwrap());
+        assert_eq!((library.index().pages().len(), first.pages().len()), (2, 1));
+        assert_eq!(library.state().loads, 2);
+    }
+
+    #[tokio::test]
+    async fn retries_back_off_up_to_the_reload_interval() {
+        let library = Library::open(vec![Source::Manual], Options::default()).await.unwrap();
+        let waits: Vec<u64> = (0..7).map(|failures| library.retry_after(failures).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    }
 }

@@ -36,14 +36,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_page_of_the_manual_has_a_title_and_sections() {
+    fn every_page_of_the_manual_has_a_description_and_a_text() {
         let pages = read().pages;
         assert_eq!(pages.len(), PAGES.len());
         assert_eq!(pages[0].id, "index");
         for (page, (path, text)) in pages.iter().zip(PAGES) {
             assert!(text.starts_with("---\n"), "{path} has no front matter");
             assert!(page.description.is_some(), "{path} has no description");
-            assert!(page.sections.len() > 1, "{path} has no headings");
+            assert!(page.sections.iter().any(|section| !section.text.is_empty()), "{path} says nothing");
         }
     }
 }

@@ -164,19 +164,6 @@ async fn deleted_files_leave_the_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_events_the_scan_finds_changes() {
-    // `reload` is what the scan does, with nobody listening to events.
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("a.md"), "one").unwrap();
-    let source = Source::Path(folder.path().to_owned());
-    let library = Library::open(vec![source], options()).await.unwrap();
-    fs::write(folder.path().join("a.md"), "two").unwrap();
-    assert_eq!(text(&library), "one");
-    assert!(library.reload().await.unwrap());
-    assert_eq!(text(&library), "two");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_vanishes_keeps_the_old_index_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("docs");
