@@ -30,6 +30,7 @@ use crate::outbound::Client;
 use crate::shutdown::{self, Shutdown, Trigger};
 use crate::web::{self, Site};
 use banner::Banner;
+pub(crate) use banner::plural;
 use signals::{Signals, Wish};
 
 /// Why a server did not start or a command failed.
@@ -324,4 +325,54 @@ fn listen_for_signals() -> Result<Signals, Error> {
         cause: error.to_string(),
         help: "raise the limit of open files: ulimit -n 1024".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_route_that_can_reveal_a_word_of_the_docs_is_closed_and_judged() {
+        let config = Config::default();
+        let library = Arc::new(open(&config).await.unwrap());
+        let (_trigger, shutdown) = shutdown::channel();
+        let urls = Urls::new("http://127.0.0.1:8080");
+        let site = Arc::new(Site::new(Arc::clone(&library), urls.clone()));
+        let catalog = Arc::new(Tools::new(library, tools::Options::new(urls)));
+        let dispatcher = Arc::new(Dispatcher::new(catalog, config.mcp.clone(), shutdown));
+        let router = Router::new(routes(&config, &site, dispatcher), HostPolicy::default());
+        let closed = (Access::Documents, Checks::HostAndOrigin);
+        let open = (Access::Open, Checks::Exempt);
+        let table = [
+            (Path::Exact("/mcp"), closed),
+            (Path::Exact("/sse"), closed),
+            (Path::Exact("/message"), closed),
+            (Path::Exact("/healthz"), open),
+            (Path::Exact("/readyz"), open),
+            (Path::Exact("/"), closed),
+            (Path::Prefix("/docs/"), closed),
+            (Path::Exact("/llms.txt"), closed),
+            (Path::Exact("/llms-full.txt"), closed),
+        ];
+        let found: Vec<_> =
+            router.routes().iter().map(|route| (route.path, (route.access, route.checks))).collect();
+        assert_eq!(found, table);
+    }
+
+    #[test]
+    fn the_bound_address_and_the_base_urls_host_are_ours_and_the_unspecified_is_not() {
+        let config = Config::default();
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert!(policy(&config, address("[::]:80")).hosts.is_empty());
+        let host = |text: &str| HostName::parse(text).unwrap();
+        assert_eq!(policy(&config, address("192.0.2.1:80")).hosts, [host("192.0.2.1")]);
+        assert_eq!(base(&config, address("[::]:8080")), "http://localhost:8080");
+        assert_eq!(base(&config, address("[::1]:8080")), "http://[::1]:8080");
+
+        let mut flags = crate::config::Flags::default();
+        flags.push("base_url", "--base-url", ["https://docs.example.com/".to_owned()]);
+        let config = Config::load(flags, &|_| None, None, std::path::Path::new("/nowhere")).unwrap();
+        assert_eq!(policy(&config, address("[::]:80")).hosts, [host("docs.example.com")]);
+        assert_eq!(base(&config, address("[::]:80")), "https://docs.example.com");
+    }
 }

@@ -75,7 +75,8 @@ fn write_text(out: &mut Vec<u8>, question: &Question, index: &Index, outcome: &O
         }
     }
     if outcome.hits.is_empty() {
-        writeln!(out, "Nothing found for {:?} in {} pages.", question.query, index.pages().len())?;
+        let pages = server::plural(index.pages().len(), "page");
+        writeln!(out, "Nothing found for {:?} in {pages}.", question.query)?;
         if let Some(spelling) = &outcome.spelling {
             writeln!(out, "Did you mean: {spelling}")?;
         }

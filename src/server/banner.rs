@@ -24,7 +24,7 @@ impl Banner<'_> {
         let mut text = String::new();
         let mut line = |label: &str, value: &str| {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "  {label:<12}{value}");
+            let _ = writeln!(text, "  {label:<13}{value}");
         };
         line("server", &format!("{bold}{base}/mcp{plain}"));
         line("documents", &self.documents());
@@ -70,6 +70,6 @@ fn name(source: &Source) -> String {
     }
 }
 
-fn plural(count: usize, noun: &str) -> String {
+pub(crate) fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
