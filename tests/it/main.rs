@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one file per part.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail loudly and run in real time")]
 
+#[cfg(feature = "cli")]
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
