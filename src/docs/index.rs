@@ -1,8 +1,8 @@
 //! The index: pages, the inverted lists over their sections, and the way from an id to a page.
 //!
 //! Owns building; ranking is `rank`, ids are `resolve`. A section is numbered through all pages in
-//! source order; its words are the page's title, the headings above it, its heading and its text,
-//! all counted alike.
+//! source order; its words are the page's title (counted three times), the headings above it, its
+//! heading (twice) and its text.
 
 use std::collections::HashMap;
 
@@ -198,8 +198,11 @@ impl Words {
     fn add(&mut self, page: &Page, section: &Section, number: u32, language: Language) -> u32 {
         self.section.clear();
         let mut length = 0;
-        let headings = section.parents.iter().map(String::as_str).chain([section.heading.as_str()]);
-        for text in [page.title.as_str()].into_iter().chain(headings).chain([section.text.as_str()]) {
+        let fields = std::iter::repeat_n(page.title.as_str(), TITLE)
+            .chain(section.parents.iter().map(String::as_str))
+            .chain(std::iter::repeat_n(section.heading.as_str(), HEADING))
+            .chain([section.text.as_str()]);
+        for text in fields {
             tokens(text, |token, kind| {
                 let Known { term, stop } = self.known(token, kind, language);
                 length += u32::from(!stop && matches!(kind, Kind::Word | Kind::Character));
@@ -227,6 +230,10 @@ impl Words {
         known
     }
 }
+
+/// How often a word of the page's title, and of the section's own heading, counts.
+const TITLE: usize = 3;
+const HEADING: usize = 2;
 
 /// Words remembered per language while the index is built.
 const REMEMBERED: usize = 1 << 14;

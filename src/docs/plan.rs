@@ -2,7 +2,7 @@
 //!
 //! Owns the reading of a query: stop words, the corpus's languages, the bound on its length.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::index::Index;
 use super::language::Language;
@@ -34,6 +34,8 @@ pub(super) struct Word<'q> {
     pub(super) lists: Vec<List<'q>>,
     /// How rare it is.
     pub(super) idf: f32,
+    /// How much it counts: its rarity, as often as the query has it.
+    pub(super) weight: f32,
     sections: u32,
     kind: Kind,
     /// What its forms begin with, by language.
@@ -53,12 +55,18 @@ impl<'q> Plan<'q> {
         let mut reader = Reader { index, stemmers: Stemmers::default() };
         let language = reader.language(text);
         let (mut words, mut stops, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-        let mut seen = HashSet::new();
+        // A word that a question repeats weighs as often as it stands there.
+        let mut times: HashMap<String, f32> = HashMap::new();
         let paired = has_pair(text);
         tokens(text, |token, kind| {
-            if (kind == Kind::Character && paired) || !seen.insert(token.to_owned()) {
+            if kind == Kind::Character && paired {
                 return;
             }
+            if let Some(times) = times.get_mut(token) {
+                *times += 1.0;
+                return;
+            }
+            times.insert(token.to_owned(), 1.0);
             let word = reader.word(token, kind);
             if kind == Kind::Word && language.stops(token) {
                 stops.push(word);
@@ -78,6 +86,9 @@ impl<'q> Plan<'q> {
             left.sections.cmp(&right.sections).then_with(|| left.text.cmp(&right.text))
         });
         words.truncate(MOST_WORDS);
+        for word in &mut words {
+            word.weight = word.idf * times.get(&word.text).copied().unwrap_or(1.0);
+        }
         let units = unit_weights(text, &words);
         let first = |word: &Word<'_>| 1 << (word.text.bytes().next().unwrap_or_default() & 31);
         let firsts = words.iter().fold(0, |firsts, word| firsts | first(word));
@@ -184,7 +195,7 @@ impl<'q> Reader<'q> {
             }
             term.chars().nth(2).is_some()
         });
-        Word { text: token.to_owned(), lists, idf, sections, kind, beginnings: terms }
+        Word { text: token.to_owned(), lists, idf, weight: idf, sections, kind, beginnings: terms }
     }
 }
 

@@ -13,12 +13,13 @@ use super::query::{Hit, Query};
 use super::quote::Quote;
 use super::snippet;
 
-/// BM25's saturation and length parameters; 2.0 and not 1.2, for a section is short and a word repeated
-/// in it says more.
-const K1: f32 = 2.0;
+/// BM25's saturation and length parameters; a little over the usual 1.2, for a section is short and a
+/// word repeated in it says more.
+const K1: f32 = 1.4;
+
 const B: f32 = 0.75;
 /// The weight of a query's neighbouring words that are neighbours in the section too.
-const NEIGHBOURS: f32 = 0.3;
+const NEIGHBOURS: f32 = 0.5;
 /// Candidates kept by score, and again by how many of the query's words they hold.
 const CANDIDATES: usize = 40;
 /// Sections of a window at least; a page is never divided.
@@ -184,7 +185,7 @@ impl<'i> Window<'i> {
 struct Cursor<'i> {
     list: List<'i>,
     head: Option<(u32, u32)>,
-    idf: f32,
+    weight: f32,
     bit: u64,
 }
 
@@ -192,7 +193,7 @@ impl<'i> Cursor<'i> {
     fn of((word, place): (&Word<'i>, u32)) -> Vec<Self> {
         let cursor = |list: &List<'i>| {
             let mut list = list.clone();
-            Self { head: list.next(), list, idf: word.idf, bit: 1_u64.checked_shl(place).unwrap_or(0) }
+            Self { head: list.next(), list, weight: word.weight, bit: 1_u64.checked_shl(place).unwrap_or(0) }
         };
         word.lists.iter().map(cursor).collect()
     }
@@ -202,7 +203,7 @@ impl<'i> Cursor<'i> {
         while let Some((section, count)) = self.head.filter(|(section, _)| *section < window.end) {
             let place = (section - window.first) as usize;
             if let (Some(sum), Some(length)) = (sums.get_mut(place), window.lengths.get(place)) {
-                sum.score += self.idf * saturate(count, *length, average);
+                sum.score += self.weight * saturate(count, *length, average);
                 sum.words |= self.bit;
             }
             self.head = self.list.next();
@@ -254,7 +255,7 @@ fn exactness(index: &Index, number: u32, plan: &Plan<'_>, quote: &Quote) -> f32 
     let Some(page) = index.pages.get(page_number) else { return 0.0 };
     let Some(section) = page.sections.get(place) else { return 0.0 };
     // No sum of BM25 scores exceeds this.
-    let most = (K1 + 1.0) * plan.words.iter().map(|word| word.idf).sum::<f32>() + 1.0;
+    let most = (K1 + 1.0) * plan.words.iter().map(|word| word.weight).sum::<f32>() + 1.0;
     if quote.is(&section.heading) || place == 0 && quote.is(&page.title) {
         return 2.0 * most;
     }
