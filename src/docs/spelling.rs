@@ -39,29 +39,41 @@ const LONGEST_QUERY: usize = 1000;
 const MOST_WORDS: usize = 4;
 const MOST_TERMS: usize = 200_000;
 
-/// The word nearest to one that the corpus does not know: fewest edits, then most sections.
+/// The word nearest to one that the corpus does not know, by the stem that its most frequent language
+/// gives; by another's if that finds none.
 fn nearest_word(index: &Index, word: &str, stemmers: &mut Stemmers) -> Option<String> {
-    let language = *index.languages.first()?;
-    let wanted: Vec<char> = stemmers.term(word, Kind::Word, language).text.chars().collect();
+    let mut stems: Vec<Vec<char>> = Vec::new();
+    for language in &index.languages {
+        let stem = stemmers.term(word, Kind::Word, *language).text.chars().collect();
+        if !stems.contains(&stem) {
+            stems.push(stem);
+        }
+    }
+    let most = MOST_TERMS / stems.len().max(1);
+    let term = stems.iter().find_map(|stem| nearest_term(index, word, stem, most))?;
+    surface(index, term, stemmers)
+}
+
+/// Fewest edits, then most sections.
+fn nearest_term<'i>(index: &'i Index, word: &str, wanted: &[char], most: usize) -> Option<&'i str> {
     let allowed = match wanted.len() {
         0..=2 => return None,
         3..=4 => 1,
         _ => 2,
     };
     let mut best: Option<(usize, std::cmp::Reverse<u32>, &str)> = None;
-    for term in index.postings.terms().take(MOST_TERMS) {
+    for term in index.postings.terms().take(most) {
         if term.len().abs_diff(word.len()) > 8 || term.bytes().any(|byte| byte.is_ascii_digit()) {
             continue;
         }
-        let Some(edits) = edits(&wanted, term, allowed) else { continue };
+        let Some(edits) = edits(wanted, term, allowed) else { continue };
         let sections = index.postings.list(term).map_or(0, |list| list.sections);
         let near = (edits, std::cmp::Reverse(sections), term);
         if best.is_none_or(|best| near < best) {
             best = Some(near);
         }
     }
-    let (_, _, term) = best?;
-    surface(index, term, stemmers)
+    best.map(|(_, _, term)| term)
 }
 
 /// A word of the documents with the stem `term`, as its first section has it.
