@@ -21,7 +21,7 @@ const B: f32 = 0.75;
 /// The weight of a query's neighbouring words that are neighbours in the section too.
 const NEIGHBOURS: f32 = 0.5;
 /// Candidates kept by score, and again by how many of the query's words they hold.
-const CANDIDATES: usize = 40;
+const CANDIDATES: usize = LIMIT;
 /// Sections of a window at least; a page is never divided.
 const WINDOW: usize = 1024;
 /// Most hits of one page in an answer.
