@@ -139,11 +139,13 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
     let site = Arc::new(Site::new(Arc::clone(&library), urls.clone()));
     let catalog = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
     let dispatcher = Dispatcher::new(Arc::clone(&catalog) as _, config.mcp.clone(), shutdown.clone());
-    let routes = routes(&config, &site, Arc::new(dispatcher));
+    let hub = hub(&config, Arc::new(dispatcher));
+    let routes = routes(&site, &hub);
     let router = Arc::new(Router::new(routes, policy(&config, address)));
 
     let mut tasks = JoinSet::new();
     tasks.spawn(http::serve(listener, router, config.http.clone(), shutdown.clone()));
+    tasks.spawn(async move { hub.run().await });
     keep_current(&mut tasks, &library, &catalog, &shutdown);
     Ok(Running { address, base, library, trigger, shutdown, tasks })
 }
@@ -266,21 +268,24 @@ async fn reload(library: Arc<Library>, shutdown: Shutdown) {
     }
 }
 
-/// The table of routes, in one place: path, what it reveals, which headers are judged, who answers.
-fn routes(config: &Config, site: &Arc<Site>, dispatcher: Arc<Dispatcher>) -> Vec<Route> {
+fn hub(config: &Config, dispatcher: Arc<Dispatcher>) -> Arc<Hub> {
     let options = transport::Options { keep_alive: config.sse_keep_alive, ..transport::Options::default() };
-    let hub = Arc::new(Hub::new(dispatcher, options, Arc::new(SystemClock), Arc::new(SystemEntropy::new())));
+    Arc::new(Hub::new(dispatcher, options, Arc::new(SystemClock), Arc::new(SystemEntropy::new())))
+}
+
+/// The table of routes, in one place: path, what it reveals, which headers are judged, who answers.
+fn routes(site: &Arc<Site>, hub: &Arc<Hub>) -> Vec<Route> {
     let protocol = |path, handler| Route {
         path: Path::Exact(path),
         access: Access::Documents,
         checks: Checks::HostAndOrigin,
         handler,
     };
-    let endpoint = streamable::Endpoint::new(Arc::clone(&hub)).with_page(web::human_page(site));
+    let endpoint = streamable::Endpoint::new(Arc::clone(hub)).with_page(web::human_page(site));
     let mut routes = vec![
         protocol("/mcp", Arc::new(endpoint) as Arc<dyn Handler>),
-        protocol("/sse", Arc::new(sse_legacy::Opening::new(Arc::clone(&hub)))),
-        protocol("/message", Arc::new(sse_legacy::Messages::new(hub))),
+        protocol("/sse", Arc::new(sse_legacy::Opening::new(Arc::clone(hub)))),
+        protocol("/message", Arc::new(sse_legacy::Messages::new(Arc::clone(hub)))),
     ];
     routes.extend(web::routes(site));
     routes
@@ -340,7 +345,7 @@ mod tests {
         let site = Arc::new(Site::new(Arc::clone(&library), urls.clone()));
         let catalog = Arc::new(Tools::new(library, tools::Options::new(urls)));
         let dispatcher = Arc::new(Dispatcher::new(catalog, config.mcp.clone(), shutdown));
-        let router = Router::new(routes(&config, &site, dispatcher), HostPolicy::default());
+        let router = Router::new(routes(&site, &hub(&config, dispatcher)), HostPolicy::default());
         let closed = (Access::Documents, Checks::HostAndOrigin);
         let open = (Access::Open, Checks::Exempt);
         let table = [

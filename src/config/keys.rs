@@ -154,6 +154,7 @@ limits!(MCP, mcp: mcp::Limits {
     sessions: value::count,
     session_idle: value::duration,
     replay_events: value::count,
+    replay_bytes: value::bytes,
     tool_time: value::duration,
     stream_queue: value::count,
     in_flight: value::count,

@@ -12,6 +12,9 @@ pub struct Limits {
     pub session_idle: Duration,
     /// Events kept per stream for `Last-Event-ID`. Default 64.
     pub replay_events: usize,
+    /// Bytes of these events, but for the newest: an answer can be fetched however long it is.
+    /// Default 256 KiB.
+    pub replay_bytes: usize,
     /// A tool's own time. Default 30 s.
     pub tool_time: Duration,
     /// Messages waiting on one stream before its client counts as gone. Default 256.
@@ -32,6 +35,7 @@ impl Default for Limits {
             sessions: 10_000,
             session_idle: Duration::from_secs(30 * 60),
             replay_events: 64,
+            replay_bytes: 256 * 1024,
             tool_time: Duration::from_secs(30),
             stream_queue: 256,
             in_flight: 64,

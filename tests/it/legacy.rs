@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use docquay::mcp::Limits;
+use docquay::mcp::catalog::Changes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::peer::{PATIENCE, Reply, Whole};
+use crate::harness::peer::{self, PATIENCE, Reply, Whole};
 use crate::harness::server::{self, BOTH, JSON, STREAM, Server, initialize, modern_body, server, with};
 
 const REVISIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
@@ -269,6 +270,82 @@ mod streamable {
     }
 
     #[tokio::test]
+    async fn a_stream_that_opens_after_the_drain_began_ends_at_once() {
+        let server = server().await;
+        let (new, old) = (server.initialize("2025-11-25").await, server.initialize("2025-11-25").await);
+        let _before = old.get(None).await;
+        let (address, _trigger) = server.undrained().await;
+        server.trigger.drain();
+        for client in [new, old] {
+            let headers = [STREAM, ("mcp-session-id", client.session.as_str())];
+            let mut after = peer::send(address, "GET", "/mcp", &headers, "").await;
+            assert!(after.is_stream());
+            assert_eq!(after.event().await, None);
+        }
+    }
+
+    #[tokio::test]
+    async fn idle_sessions_end_also_when_nobody_calls() {
+        let mut limits = Limits::default();
+        limits.session_idle = Duration::from_millis(100);
+        let server = with(limits, Duration::from_secs(60)).await;
+        let held = server.initialize("2025-11-25").await;
+        let mut stream = held.get(None).await;
+        let idle = server.initialize("2025-11-25").await;
+        let swept = async {
+            while server.hub.sessions() > 1 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, swept).await.unwrap();
+        server.catalog.tools_changed();
+        assert!(stream.event().await.is_some());
+        assert_eq!(idle.get(None).await.status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_request_over_the_limit_is_refused_until_another_has_its_answer() {
+        let mut limits = Limits::default();
+        limits.in_flight = 2;
+        let server = with(limits, Duration::from_secs(60)).await;
+        let (client, other) = (server.initialize("2025-11-25").await, server.initialize("2025-11-25").await);
+        let (first, second, _) =
+            tokio::join!(client.call(json!(1), "gated"), client.call(json!(2), "gated"), async {
+                server.catalog.until_running(2).await;
+            });
+        let refused = client.call(json!(3), "echo").await.whole().await;
+        assert_refused(&refused, 400, -32600);
+        assert_eq!(refused.json()["id"], 3);
+        // What needs no work is answered, and so is another session.
+        assert_eq!(client.request(json!(4), "ping", json!({})).await.status, 200);
+        assert_eq!(other.call(json!(1), "echo").await.status, 200);
+        server.catalog.gate.add_permits(2);
+        assert!(first.whole().await.body.contains("through the gate"));
+        assert!(second.whole().await.body.contains("through the gate"));
+        // The stream's last byte precedes the end of its request by an instant.
+        let free = async {
+            while client.call(json!(3), "echo").await.status != 200 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, free).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_batch_over_the_limit_is_refused_whole_and_the_session_goes_on() {
+        let mut limits = Limits::default();
+        limits.batch = 2;
+        let server = with(limits, Duration::from_secs(60)).await;
+        let client = server.initialize("2025-03-26").await;
+        let batch = |most: i64| Value::from_iter((1..=most).map(|id| request(json!(id), "ping")));
+        let refused = client.post(BOTH, &batch(3)).await.whole().await;
+        assert_refused(&refused, 400, -32600);
+        assert!(refused.body.contains("at most 2 messages"), "{refused:?}");
+        let answers = client.post(BOTH, &batch(2)).await.whole().await.json();
+        assert_eq!(answers.as_array().unwrap().len(), 2);
+    }
+
+    #[tokio::test]
     async fn a_get_that_asks_for_no_stream_is_not_allowed() {
         let server = server().await;
         let client = server.initialize("2025-11-25").await;
@@ -445,8 +522,49 @@ mod http_sse {
         let mut ids = [session.message().await["id"].as_i64(), session.message().await["id"].as_i64()];
         ids.sort_unstable();
         assert_eq!(ids, [Some(1), Some(2)]);
-        let session = Session::initialized(&server, "2024-11-05").await;
-        assert_refused(&session.post(&batch.to_string()).await, 400, -32600);
+        for revision in ["2024-11-05", "2025-06-18", "2025-11-25"] {
+            let session = Session::initialized(&server, revision).await;
+            assert_refused(&session.post(&batch.to_string()).await, 400, -32600);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_and_requests_over_their_limits_are_refused_and_the_session_goes_on() {
+        let mut limits = Limits::default();
+        (limits.batch, limits.in_flight) = (2, 1);
+        let server = with(limits, Duration::from_secs(60)).await;
+        let mut session = Session::initialized(&server, "2025-03-26").await;
+        let ping = request(json!(1), "ping");
+        assert_refused(&session.post(&json!([ping, ping, ping]).to_string()).await, 400, -32600);
+        session.send(&call(1, "silent")).await;
+        server.catalog.until_running(1).await;
+        session.send(&call(2, "echo")).await;
+        let refused = session.message().await;
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(2), &json!(-32600)));
+        server.catalog.gate.add_permits(1);
+        assert!(session.message().await["result"].is_object());
+    }
+
+    #[tokio::test]
+    async fn a_change_of_more_resources_than_the_queue_takes_reaches_a_client_that_reads() {
+        let mut limits = Limits::default();
+        limits.stream_queue = 4;
+        let server = with(limits, Duration::from_secs(60)).await;
+        let mut session = Session::initialized(&server, "2025-11-25").await;
+        let uris: Vec<String> = (0..100).map(|n| format!("gated:///{n}")).collect();
+        for uri in &uris {
+            let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": { "uri": uri } });
+            session.send(&body).await;
+            assert_eq!(session.message().await["id"], 1);
+        }
+        let change = Changes { updated: uris.clone(), ..Changes::default() };
+        server.catalog.change(change);
+        let mut told = Vec::new();
+        while told.len() < uris.len() {
+            told.push(session.message().await["params"]["uri"].as_str().unwrap().to_owned());
+        }
+        told.sort_by_key(|uri| uris.iter().position(|it| it == uri));
+        assert_eq!(told, uris);
     }
 
     #[tokio::test]

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
 use crate::harness::peer::Whole;
-use crate::harness::server::{BOTH, JSON, STREAM, Server, modern_body, server, with};
+use crate::harness::raw;
+use crate::harness::server::{BOTH, JSON, STREAM, Server, modern_body, server, with, with_both};
 use docquay::mcp::Limits;
+use docquay::mcp::catalog::Changes;
 
 const VERSION: (&str, &str) = ("mcp-protocol-version", "2026-07-28");
 
@@ -308,6 +314,107 @@ async fn a_subscription_streams_what_it_asked_for_and_ends_gracefully() {
     let last = stream.event().await.unwrap().json();
     assert_eq!((&last["id"], &last["result"]["resultType"]), (&json!("sub"), &json!("complete")));
     assert_eq!(stream.event().await, None);
+}
+
+#[tokio::test]
+async fn a_subscriber_that_stops_reading_is_cut_while_others_are_told() {
+    let (mut limits, mut connections) = (Limits::default(), docquay::http::Limits::default());
+    limits.stream_queue = 4;
+    connections.write_stall = Duration::from_secs(1);
+    let server = with_both(limits, connections).await;
+    // Far more messages for one change than the queue takes, and long ones.
+    let uris: Vec<String> = (0..500).map(|n| format!("gated:///{n}/{}", "x".repeat(400))).collect();
+    let everything = json!({ "notifications": { "resourceSubscriptions": uris } });
+    let mut stopped = server.modern(json!("stopped"), "subscriptions/listen", everything.clone()).await;
+    let mut reader = server.modern(json!("reader"), "subscriptions/listen", everything).await;
+    for stream in [&mut stopped, &mut reader] {
+        assert!(stream.event().await.is_some());
+    }
+    // More than what sockets hold on their way.
+    for _ in 0..60 {
+        server.catalog.change(Changes { updated: uris.clone(), ..Changes::default() });
+        for uri in &uris {
+            assert_eq!(reader.event().await.unwrap().json()["params"]["uri"], json!(uri));
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    // It ends while the server goes on: it was cut.
+    while let Some(event) = stopped.event().await {
+        assert_eq!(event.json()["id"], Value::Null);
+    }
+    server.catalog.change(Changes { updated: vec![uris[0].clone()], ..Changes::default() });
+    assert_eq!(reader.event().await.unwrap().json()["params"]["uri"], json!(uris[0]));
+    server.trigger.drain();
+    assert_eq!(reader.event().await.unwrap().json()["id"], "reader");
+}
+
+#[tokio::test]
+async fn a_body_too_large_or_too_slow_is_refused_and_others_go_on() {
+    let mut connections = docquay::http::Limits::default();
+    connections.body = Duration::from_millis(200);
+    connections.body_bytes = 1000;
+    let server = with_both(Limits::default(), connections).await;
+    let params = json!({ "name": "echo", "arguments": { "text": "x".repeat(2000) } });
+    let large = server.modern(json!(1), "tools/call", params).await.whole().await;
+    assert_eq!((large.status, large.body.as_str()), (413, "the body is larger than 1000 bytes\n"));
+    for path in ["/mcp", "/message?sessionId=x"] {
+        let mut slow = raw::Client::connect(server.address).await;
+        slow.send(format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{{")).await;
+        let answer = slow.answer().await;
+        if path == "/mcp" {
+            assert_eq!((answer.status, answer.text().as_str()), (408, "the body did not arrive in time\n"));
+            assert!(slow.is_closed().await);
+        } else {
+            // Not read at all: its session is unknown.
+            assert_eq!(answer.status, 404);
+        }
+    }
+    let answer = server.modern(json!(2), "tools/list", json!({})).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn http2_carries_answers_and_streams_side_by_side() {
+    let server = server().await;
+    let io = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
+    let (client, connection) =
+        hyper::client::conn::http2::handshake::<_, _, Full<Bytes>>(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let ask = async |id: Value, method: &str, params: Value| {
+        let body = modern_body(id, method, params);
+        let mut request = http::Request::post(format!("http://{}/mcp", server.address))
+            .header(JSON.0, JSON.1)
+            .header(BOTH.0, BOTH.1)
+            .header(VERSION.0, VERSION.1)
+            .header("mcp-method", method);
+        if let Some(name) = body["params"]["name"].as_str() {
+            request = request.header("mcp-name", name);
+        }
+        let request = request.body(Full::from(body.to_string())).unwrap();
+        raw::in_time(client.clone().send_request(request)).await.unwrap()
+    };
+    let listen = json!({ "notifications": { "toolsListChanged": true } });
+    let mut stream = ask(json!("sub"), "subscriptions/listen", listen).await;
+    let chatty = ask(json!(1), "tools/call", json!({ "name": "chatty", "arguments": {} })).await;
+    let list = ask(json!(2), "tools/list", json!({})).await;
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    assert_eq!(chatty.headers()["content-type"], "text/event-stream");
+    assert_eq!(list.headers()["content-type"], "application/json");
+    let text = async |body: hyper::body::Incoming| {
+        String::from_utf8(raw::in_time(body.collect()).await.unwrap().to_bytes().to_vec()).unwrap()
+    };
+    let chatty = text(chatty.into_body()).await;
+    assert!(chatty.matches("notifications/progress").count() == 2 && chatty.contains("chatted"), "{chatty}");
+    let list: Value = serde_json::from_str(&text(list.into_body()).await).unwrap();
+    assert_eq!(list["id"], 2);
+    server.catalog.tools_changed();
+    let mut seen = String::new();
+    while !seen.contains("notifications/tools/list_changed") {
+        let frame = raw::in_time(stream.frame()).await.unwrap().unwrap();
+        seen.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+    }
+    server.trigger.drain();
+    assert!(text(stream.into_body()).await.contains(r#""id":"sub""#));
 }
 
 #[tokio::test]

@@ -117,10 +117,17 @@ impl<W> Store<W> {
         })
     }
 
-    /// How many sessions there are.
+    /// Ends the sessions whose idle time is over. Every look for a session does so too; this is for
+    /// when none comes.
+    pub fn sweep(&self) {
+        drop(self.swept());
+    }
+
+    /// How many sessions there are, those counted whose idle time is over and that no sweep has
+    /// ended yet.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.swept().0.sessions.len()
+        self.0.lock().sessions.len()
     }
 
     /// Whether there is none.

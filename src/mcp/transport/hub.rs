@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::replay::Streams;
+use super::replay::{Memory, Streams};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::http::{Response, json};
@@ -54,6 +54,21 @@ impl Hub {
         Self { dispatcher, sessions, options, tasks: Mutex::default() }
     }
 
+    /// Ends sessions that have been idle for too long, also while nobody calls. Completes at the
+    /// drain.
+    pub async fn run(&self) {
+        let limits = self.dispatcher.limits();
+        // A session may outlive its limit by this.
+        let period = (limits.session_idle / 8).clamp(Duration::from_millis(10), Duration::from_secs(60));
+        loop {
+            tokio::select! {
+                biased;
+                () = self.dispatcher.shutdown().draining() => return,
+                () = tokio::time::sleep(period) => self.sessions.sweep(),
+            }
+        }
+    }
+
     /// How many legacy sessions there are.
     #[must_use]
     pub fn sessions(&self) -> usize {
@@ -63,7 +78,10 @@ impl Hub {
     /// The streams of a new session on `/mcp`.
     pub(super) fn streams(&self) -> Streams {
         let limits = self.dispatcher.limits();
-        Streams::new(limits.replay_events, limits.stream_queue, self.options.keep_alive)
+        // One change may tell of every subscription; an empty queue costs nothing.
+        let queue = limits.stream_queue.max(limits.subscriptions + LISTS);
+        let memory = Memory { events: limits.replay_events, bytes: limits.replay_bytes };
+        Streams::new(memory, queue, self.options.keep_alive)
     }
 
     /// Runs `task` until it ends or the hub goes.
@@ -102,6 +120,9 @@ impl fmt::Debug for Hub {
         formatter.debug_struct("Hub").field("options", &self.options).finish_non_exhaustive()
     }
 }
+
+/// Lists that can change beside the resources subscribed to: tools, prompts, resources.
+const LISTS: usize = 3;
 
 /// What carries a session's messages.
 #[derive(Debug)]

@@ -18,10 +18,18 @@ use crate::http::sse::{self, Event, SendError, Sender, SseBody};
 /// The streams of one session.
 #[derive(Debug)]
 pub(super) struct Streams {
-    memory: usize,
+    memory: Memory,
     queue: usize,
     keep_alive: Option<Duration>,
     table: Mutex<Table>,
+}
+
+/// What is kept of one stream for those who come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) events: usize,
+    /// The newest event stays even if it alone is larger.
+    pub(super) bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +38,8 @@ struct Table {
     streams: BTreeMap<u64, Stream>,
     ended: VecDeque<u64>,
     fed: bool,
+    /// The server has no more messages of its own: its streams end as they open.
+    server_ended: bool,
 }
 
 /// Names a stream of its session.
@@ -41,6 +51,8 @@ struct Stream {
     purpose: Purpose,
     connection: Option<Sender>,
     events: VecDeque<(u64, Bytes)>,
+    /// The length of all of `events`.
+    kept: usize,
     last: u64,
     ended: bool,
 }
@@ -55,8 +67,8 @@ pub(super) enum Purpose {
 }
 
 impl Streams {
-    pub(super) fn new(memory: usize, queue: usize, keep_alive: Option<Duration>) -> Self {
-        Self { memory, queue: queue.max(memory).max(1), keep_alive, table: Mutex::default() }
+    pub(super) fn new(memory: Memory, queue: usize, keep_alive: Option<Duration>) -> Self {
+        Self { memory, queue: queue.max(memory.events).max(1), keep_alive, table: Mutex::default() }
     }
 
     /// A new stream and the body that carries it. Too many server streams cut the oldest.
@@ -65,9 +77,10 @@ impl Streams {
         let mut table = self.lock();
         let id = table.next;
         table.next += 1;
-        let stream =
-            Stream { purpose, connection: Some(connection), events: VecDeque::new(), last: 0, ended: false };
-        table.streams.insert(id, stream);
+        table.streams.insert(id, Stream::new(purpose, connection));
+        if purpose == Purpose::Server && table.server_ended {
+            table.end(id);
+        }
         table.forget_surplus();
         (StreamId(id), body)
     }
@@ -119,9 +132,10 @@ impl Streams {
         self.lock().end(id.0);
     }
 
-    /// Ends every stream of the server's own.
+    /// Ends every stream of the server's own, those that are yet to open too.
     pub(super) fn end_server(&self) {
         let mut table = self.lock();
+        table.server_ended = true;
         let server = table.streams.iter().filter(|(_, stream)| stream.purpose == Purpose::Server);
         let ids: Vec<u64> = server.map(|(id, _)| *id).collect();
         ids.into_iter().for_each(|id| table.end(id));
@@ -129,7 +143,9 @@ impl Streams {
 
     /// Cuts every connection: the session is over.
     pub(super) fn cut(&self) {
-        self.lock().streams.clear();
+        let mut table = self.lock();
+        table.server_ended = true;
+        table.streams.clear();
     }
 
     /// True for the first caller alone: who feeds the server's streams.
@@ -168,15 +184,23 @@ impl Table {
 }
 
 impl Stream {
-    fn push(&mut self, id: StreamId, message: &[u8], memory: usize) {
+    fn new(purpose: Purpose, connection: Sender) -> Self {
+        let connection = Some(connection);
+        Self { purpose, connection, events: VecDeque::new(), kept: 0, last: 0, ended: false }
+    }
+
+    fn push(&mut self, id: StreamId, message: &[u8], memory: Memory) {
         self.last += 1;
         let event_id = format!("{}-{}", id.0, self.last);
         let event = Event { id: Some(&event_id), data: message, ..Event::default() }.encode();
-        if self.events.len() >= memory {
-            self.events.pop_front();
-        }
-        if memory > 0 {
+        if memory.events > 0 {
+            self.kept += event.len();
             self.events.push_back((self.last, event.clone()));
+        }
+        while self.events.len() > memory.events.max(1) || (self.kept > memory.bytes && self.events.len() > 1)
+        {
+            let Some((_, oldest)) = self.events.pop_front() else { break };
+            self.kept -= oldest.len();
         }
         let sent = self.connection.as_ref().map(|connection| connection.try_send(event));
         if let Some(Err(SendError::Full | SendError::Closed)) = sent {
@@ -199,8 +223,10 @@ mod tests {
     use super::*;
     use http_body_util::BodyExt as _;
 
-    fn streams(memory: usize) -> Streams {
-        Streams::new(memory, 16, None)
+    const BYTES: usize = 1024;
+
+    fn streams(events: usize) -> Streams {
+        Streams::new(Memory { events, bytes: BYTES }, 16, None)
     }
 
     /// What the stream has written and whether it has ended.
@@ -270,6 +296,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_memory_is_bounded_in_bytes_and_keeps_at_least_the_newest() {
+        let streams = streams(64);
+        let (first, _body) = streams.open(Purpose::Call);
+        let long = "x".repeat(BYTES / 3);
+        for message in [&long, &long, &long, "last"] {
+            streams.push(first, message.as_bytes());
+        }
+        assert_eq!(data(&mut streams.resume("0-0").unwrap()).await, [&long, &long, "last"]);
+        let longer = "y".repeat(BYTES * 2);
+        streams.push(first, longer.as_bytes());
+        assert_eq!(data(&mut streams.resume("0-0").unwrap()).await, [longer]);
+        streams.push(first, b"next");
+        assert_eq!(data(&mut streams.resume("0-0").unwrap()).await, ["next"]);
+    }
+
+    #[tokio::test]
+    async fn a_server_stream_that_opens_after_their_end_ends_at_once_and_a_call_is_answered() {
+        let streams = streams(64);
+        streams.end_server();
+        let (_, mut server) = streams.open(Purpose::Server);
+        assert_eq!(written(&mut server).await, (String::new(), true));
+        let (call, mut body) = streams.open(Purpose::Call);
+        streams.push(call, b"answer");
+        assert_eq!(data(&mut body).await, ["answer"]);
+    }
+
+    #[tokio::test]
     async fn a_message_of_the_servers_own_reaches_exactly_one_stream() {
         let streams = streams(64);
         let (_, mut call) = streams.open(Purpose::Call);
@@ -288,7 +341,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_is_too_slow_is_cut_and_can_resume() {
-        let streams = Streams::new(2, 2, None);
+        let streams = Streams::new(Memory { events: 2, bytes: BYTES }, 2, None);
         let (_, mut slow) = streams.open(Purpose::Server);
         for message in ["1", "2", "3", "4"] {
             streams.push_server(message.as_bytes());

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::accept;
 use super::hub::{Hub, Wire};
 use super::work::{self, Outcome, Work};
-use crate::http::sse::{self, Event, SendError, Sender};
+use crate::http::sse::{self, Event, Sender};
 use crate::http::{Handler, Request, Response, json, method_not_allowed, stream, text};
 use crate::mcp::dispatch::{Dispatcher, Outbox, Reply};
 use crate::mcp::error::{Error, ErrorKind};
@@ -169,13 +169,13 @@ async fn answer(
 
 /// Queues a message; a reader too slow for its stream loses it, and the session with it.
 fn deliver(hub: &Hub, hold: &Hold<Wire>, sender: &Sender, message: &[u8]) {
-    if queue(sender, message).is_err() {
+    if sender.try_send(encode(message)).is_err() {
         hub.sessions.end(hold.id());
     }
 }
 
-fn queue(sender: &Sender, message: &[u8]) -> Result<(), SendError> {
-    sender.try_send(Event { event: Some("message"), data: message, ..Event::default() }.encode())
+fn encode(message: &[u8]) -> Bytes {
+    Event { event: Some("message"), data: message, ..Event::default() }.encode()
 }
 
 /// Puts changes onto the stream; closes it when the session ends, and at the drain: what still runs
@@ -195,10 +195,18 @@ async fn feed(dispatcher: Arc<Dispatcher>, sessions: Store<Wire>, session: Arc<S
             news = feed.changed() => news,
         };
         let (Some(news), Some(sender)) = (news, session.wire().sender()) else { break };
-        let messages = feed.messages(&news, &session.subscriptions());
-        if messages.iter().any(|message| queue(&sender, message).is_err()) {
-            sessions.end(session.id());
-            break;
+        for message in feed.messages(&news, &session.subscriptions()) {
+            // One change may be more messages than the queue takes: this waits for room. While a
+            // reader is slow, changes are merged; one that stops is cut by its connection.
+            let sent = tokio::select! {
+                biased;
+                () = session.ended() => break,
+                sent = sender.send(encode(&message)) => sent,
+            };
+            if sent.is_err() {
+                sessions.end(session.id());
+                break;
+            }
         }
     }
     session.wire().close();

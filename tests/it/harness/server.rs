@@ -35,7 +35,17 @@ pub(crate) async fn with(limits: Limits, patience: Duration) -> Server {
     on(listener, limits, patience)
 }
 
+/// With limits of connections too.
+pub(crate) async fn with_both(limits: Limits, connections: http::Limits) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    on_both(listener, limits, connections, Duration::from_secs(60))
+}
+
 pub(crate) fn on(listener: TcpListener, limits: Limits, patience: Duration) -> Server {
+    on_both(listener, limits, http::Limits::default(), patience)
+}
+
+fn on_both(listener: TcpListener, limits: Limits, connections: http::Limits, patience: Duration) -> Server {
     let address = listener.local_addr().unwrap();
     let (trigger, shutdown) = shutdown::channel();
     let catalog = Gated::new();
@@ -44,15 +54,20 @@ pub(crate) fn on(listener: TcpListener, limits: Limits, patience: Duration) -> S
     options.patience = patience;
     let hub = Hub::new(dispatcher, options, Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
     let hub = Arc::new(hub);
-    let endpoint = streamable::Endpoint::new(Arc::clone(&hub)).with_page(Arc::new(Page));
+    let sweeper = Arc::clone(&hub);
+    tokio::spawn(async move { sweeper.run().await });
+    tokio::spawn(http::serve(listener, router(&hub), connections, shutdown));
+    Server { address, catalog, hub, trigger }
+}
+
+fn router(hub: &Arc<Hub>) -> Arc<Router> {
+    let endpoint = streamable::Endpoint::new(Arc::clone(hub)).with_page(Arc::new(Page));
     let routes = vec![
         route("/mcp", Arc::new(endpoint)),
-        route("/sse", Arc::new(sse_legacy::Opening::new(Arc::clone(&hub)))),
-        route("/message", Arc::new(sse_legacy::Messages::new(Arc::clone(&hub)))),
+        route("/sse", Arc::new(sse_legacy::Opening::new(Arc::clone(hub)))),
+        route("/message", Arc::new(sse_legacy::Messages::new(Arc::clone(hub)))),
     ];
-    let router = Arc::new(Router::new(routes, HostPolicy::default()));
-    tokio::spawn(http::serve(listener, router, http::Limits::default(), shutdown));
-    Server { address, catalog, hub, trigger }
+    Arc::new(Router::new(routes, HostPolicy::default()))
 }
 
 fn route(path: &'static str, handler: Arc<dyn Handler>) -> Route {
@@ -72,6 +87,15 @@ pub(crate) const BOTH: (&str, &str) = ("accept", "application/json, text/event-s
 pub(crate) const STREAM: (&str, &str) = ("accept", "text/event-stream");
 
 impl Server {
+    /// A second listener over the same sessions, which the drain of the first does not close.
+    pub(crate) async fn undrained(&self) -> (SocketAddr, Trigger) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (trigger, shutdown) = shutdown::channel();
+        tokio::spawn(http::serve(listener, router(&self.hub), http::Limits::default(), shutdown));
+        (address, trigger)
+    }
+
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         peer::send(self.address, method, path, headers, body).await
     }

@@ -74,8 +74,9 @@ fn listen(hub: &Arc<Hub>, call: &Call) -> Response {
             };
             let Some(message) = message else { return };
             let event = Event { data: &message, ..Event::default() }.encode();
-            // A reader slower than the changes is cut: it listens again and reads anew.
-            if sender.try_send(event).is_err() {
+            // One change may be more messages than the queue takes. While a reader is slow, changes
+            // are merged; one that stops is cut by its connection.
+            if sender.send(event).await.is_err() {
                 return;
             }
         }
