@@ -46,6 +46,8 @@ impl Handler for Site {
                     stream(body)
                 }
                 "/drain" => {
+                    // Tells the test that it runs.
+                    self.streams.send(sse::channel(1, None).0).unwrap();
                     self.shutdown.draining().await;
                     text(StatusCode::OK, "drained")
                 }
@@ -539,6 +541,7 @@ async fn a_drain_answers_what_runs_closes_what_idles_and_lets_streams_end() {
     let sender2 = server.stream().await;
     let mut running = server.client().await;
     running.ask("GET", "/drain", &[], "").await;
+    let _runs = server.stream().await;
 
     server.drain();
 
