@@ -12,11 +12,16 @@ use tempfile::TempDir;
 /// The command in an environment without any `DOCQUAY_*`, in a folder of its own.
 fn docquay(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_docquay"));
+    in_folder(&mut command, folder);
+    command.args(arguments);
+    command
+}
+
+fn in_folder(command: &mut Command, folder: &Path) {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DOCQUAY_")) {
         command.env_remove(name);
     }
-    command.args(arguments).current_dir(folder).stdin(Stdio::null());
-    command
+    command.current_dir(folder).stdin(Stdio::null());
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -48,7 +53,10 @@ struct Server {
 
 impl Server {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let mut command = docquay(folder, arguments);
+        Self::run(docquay(folder, arguments))
+    }
+
+    fn run(mut command: Command) -> Self {
         let mut child = command.args(["--port", "0"]).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut banner = String::new();
@@ -58,6 +66,16 @@ impl Server {
         let (_, rest) = banner.split_once("http://").unwrap();
         let address = rest.split("/mcp").next().unwrap().parse().unwrap();
         Self { child, stderr, banner, address }
+    }
+
+    /// Reads stderr up to a line that says so.
+    #[cfg(target_os = "linux")]
+    fn read_until(&mut self, said: &str) {
+        let mut line = String::new();
+        while !line.contains(said) {
+            line.clear();
+            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it never said: {said}");
+        }
     }
 
     fn signal(&self, name: &str) {
@@ -202,6 +220,36 @@ fn a_second_signal_ends_at_once_though_a_stream_is_open() {
     eventually("the drain begins", || TcpStream::connect(server.address).is_err());
     server.signal("INT");
     assert!(server.finish().0.is_some());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn without_descriptors_it_waits_idly_and_serves_again_when_some_are_free() {
+    let folder = pages();
+    let mut limited = Command::new("sh");
+    in_folder(&mut limited, folder.path());
+    limited.args(["-c", r#"ulimit -n 40; exec "$0" "$@""#, env!("CARGO_BIN_EXE_docquay"), "docs"]);
+    let mut server = Server::run(limited);
+    // The kernel completes all of these; the server can accept some.
+    let connections: Vec<_> = (0..80).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    server.read_until("accepting a connection failed");
+    let before = processor_time(&server);
+    std::thread::sleep(Duration::from_secs(1));
+    let spent = processor_time(&server) - before;
+    // In hundredths of a second: trying again without a pause would take all of it.
+    assert!(spent < 30, "{spent}");
+    drop(connections);
+    assert!(server.get("/healthz").starts_with("HTTP/1.1 200"));
+    server.signal("TERM");
+    assert_eq!(server.finish().0, Some(0));
+}
+
+/// Clock ticks that a process has run for, its own and the kernel's (proc(5), `stat`).
+#[cfg(target_os = "linux")]
+fn processor_time(server: &Server) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.child.id())).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
 }
 
 #[test]
