@@ -8,14 +8,12 @@ use std::sync::{Arc, OnceLock};
 use docquay::docs::{Hit, Index, Library, Options, Page, Query, Section, Source, Target};
 use proptest::prelude::*;
 
+use crate::harness::library::corpora;
+
 const LANGUAGES: [&str; 5] = ["en", "de", "fr", "es", "ru"];
 
 /// A hit is found if it is among so many.
 const FIRST: usize = 5;
-
-fn corpora() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpora"))
-}
 
 async fn open(folder: PathBuf) -> Arc<Index> {
     let options = Options::default();

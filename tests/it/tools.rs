@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use docquay::mcp::ErrorKind;
 use docquay::mcp::revision::Revision;
 
-use crate::harness::library::{BASE, Server, folder};
+use crate::harness::library::{BASE, Server, corpora, folder};
 
 /// Characters that three thousand tokens hold at the least, by script.
 fn affordable(answer: &Value) -> bool {
@@ -110,8 +110,11 @@ async fn a_result_of_search_is_fetched_by_its_id() {
 
 #[tokio::test]
 async fn every_id_that_is_given_out_can_be_fetched() {
-    let folder = folder();
-    let server = Server::over(folder.path()).await;
+    ids_can_be_fetched(&Server::over(folder().path()).await).await;
+    ids_can_be_fetched(&Server::over(&corpora()).await).await;
+}
+
+async fn ids_can_be_fetched(server: &Server) {
     let mut ids: Vec<String> = Vec::new();
     for query in ["renewal", "words", "документы", "Punctuation", "Umlaute", "line of code", "C#", "start"]
     {
@@ -132,6 +135,7 @@ async fn every_id_that_is_given_out_can_be_fetched() {
         ids.extend(headings.map(|heading| heading["id"].as_str().unwrap().to_owned()));
     }
     assert!(ids.len() > 100, "{}", ids.len());
+    let ids: HashSet<String> = ids.into_iter().collect();
     for id in ids {
         let answer = server.tool("fetch", json!({ "id": id })).await;
         let fetched = answer["id"].as_str().unwrap();
@@ -141,8 +145,11 @@ async fn every_id_that_is_given_out_can_be_fetched() {
 
 #[tokio::test]
 async fn every_section_resolves_to_itself() {
-    let folder = folder();
-    let server = Server::over(folder.path()).await;
+    sections_resolve(&Server::over(folder().path()).await).await;
+    sections_resolve(&Server::over(&corpora()).await).await;
+}
+
+async fn sections_resolve(server: &Server) {
     let index = server.library.index();
     for page in index.pages() {
         for section in page.sections.iter().filter(|section| section.level > 0) {
@@ -156,13 +163,16 @@ async fn every_section_resolves_to_itself() {
 
 #[tokio::test]
 async fn the_pieces_of_a_fetch_put_together_are_the_whole_page() {
-    let folder = folder();
-    let server = Server::over(folder.path()).await;
+    pieces_are_whole(&Server::over(folder().path()).await).await;
+    pieces_are_whole(&Server::over(&corpora()).await).await;
+}
+
+async fn pieces_are_whole(server: &Server) {
     let index = server.library.index();
     for page in index.pages() {
         for max_chars in [None, Some(1_777), Some(50_000)] {
             assert_eq!(
-                whole(&server, &page.id, max_chars).await,
+                whole(server, &page.id, max_chars).await,
                 page.markdown(),
                 "{} {max_chars:?}",
                 page.id

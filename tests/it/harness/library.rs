@@ -1,5 +1,6 @@
 //! A library over a folder of documents that asks for trouble, and calls of the tools over it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -62,6 +63,11 @@ pub(crate) fn folder() -> TempDir {
         std::fs::write(path, text).unwrap();
     }
     folder
+}
+
+/// Real prose in five languages.
+pub(crate) fn corpora() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpora"))
 }
 
 /// A library over a folder, read once.
