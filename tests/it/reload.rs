@@ -114,8 +114,8 @@ fn git(root: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_checkout_between_branches_never_shows_an_empty_index() {
+/// A repository with fifty pages that say `one` on the branch `one`, and `two` on `two`, which has one page more.
+fn repository() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     git(root, &["init", "-q", "-b", "one"]);
@@ -131,6 +131,13 @@ async fn a_checkout_between_branches_never_shows_an_empty_index() {
     fs::write(root.join("more.md"), "two").unwrap();
     git(root, &["add", "."]);
     git(root, &["commit", "-qm", "two"]);
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_between_branches_never_shows_an_empty_index() {
+    let folder = repository();
+    let root = folder.path();
     let running = run(root, options()).await;
     let library = running.library;
     let readers = tokio::spawn(async move {
@@ -203,4 +210,144 @@ async fn a_missing_folder_is_waited_for_if_asked() {
     fs::create_dir(&root).unwrap();
     fs::write(root.join("a.md"), "text").unwrap();
     until(running.library, |library| library.state().ready && ids(library) == ["a"]).await;
+}
+
+/// The whole server in this process, over real sockets.
+#[cfg(feature = "cli")]
+mod served {
+    use std::fs;
+    use std::net::SocketAddr;
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use docquay::config::Config;
+    use docquay::docs::Source;
+    use docquay::server;
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
+
+    use super::{git, options, repository};
+    use crate::harness::peer::{self, Reply};
+    use crate::harness::server::{BOTH, JSON, STREAM, initialize, modern_body};
+
+    async fn serve(root: &Path) -> server::Running {
+        let mut config = Config::default();
+        config.sources = vec![Source::Path(root.to_owned())];
+        config.docs = options();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        server::start_on(listener, config).await.unwrap()
+    }
+
+    async fn modern(address: SocketAddr, method: &str, params: Value) -> Reply {
+        let body = modern_body(json!("it"), method, params);
+        let mut headers = vec![JSON, BOTH, ("mcp-protocol-version", "2026-07-28"), ("mcp-method", method)];
+        headers.extend(body["params"]["name"].as_str().map(|name| ("mcp-name", name)));
+        peer::send(address, "POST", "/mcp", &headers, &body.to_string()).await
+    }
+
+    async fn tool(address: SocketAddr, name: &str, arguments: Value) -> Value {
+        let params = json!({ "name": name, "arguments": arguments });
+        let reply = modern(address, "tools/call", params).await.whole().await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let answer = reply.json();
+        assert_ne!(answer["result"]["isError"], true, "{answer}");
+        answer["result"]["structuredContent"].clone()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_request_is_answered_whole_while_branches_are_switched() {
+        let folder = repository();
+        let root = folder.path();
+        let mut running = serve(root).await;
+        let address = running.address();
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients = (0..4_u32).map(|client| {
+            let stop = Arc::clone(&stop);
+            tokio::spawn(async move {
+                let mut asked = 0_u32;
+                while !stop.load(Ordering::Relaxed) {
+                    let id = format!("page{}", (asked * 7 + client) % 50);
+                    let page = tool(address, "fetch", json!({ "id": id })).await;
+                    let text = page["text"].as_str().unwrap();
+                    assert!(text.contains("one") || text.contains("two"), "{page}");
+                    let found = tool(address, "search", json!({ "query": "one two" })).await;
+                    assert!(!found["results"].as_array().unwrap().is_empty(), "{found}");
+                    let list = modern(address, "resources/list", json!({})).await.whole().await.json();
+                    let pages = list["result"]["resources"].as_array().unwrap().len();
+                    assert!((50..=51).contains(&pages), "{pages} pages");
+                    asked += 1;
+                }
+                asked
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        for branch in ["one", "two", "one", "two", "one"] {
+            git(root, &["checkout", "-q", branch]);
+            let pages = if branch == "two" { 51 } else { 50 };
+            super::until(running.library(), |library| super::text(library) == branch.repeat(pages)).await;
+        }
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            assert!(client.await.unwrap() > 0, "a client never got to ask");
+        }
+        running.drain();
+        running.join().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_changed_file_is_told_to_the_streams_of_both_eras() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            // Whole at once, as careful editors do.
+            fs::write(folder.path().join("new"), text).unwrap();
+            fs::rename(folder.path().join("new"), folder.path().join(name)).unwrap();
+        };
+        write("keys.md", "# Keys\n\nRotate them.\n");
+        write("ports.md", "# Ports\n\nOpen two.\n");
+        let mut running = serve(folder.path()).await;
+        let address = running.address();
+
+        let filter = json!({ "notifications": {
+            "resourcesListChanged": true, "resourceSubscriptions": ["docs:///keys"],
+        } });
+        let mut listening = modern(address, "subscriptions/listen", filter).await;
+        let acknowledged = listening.event().await.unwrap().json();
+        assert_eq!(acknowledged["method"], "notifications/subscriptions/acknowledged");
+
+        let opened = initialize("2025-11-25").to_string();
+        let opened = peer::send(address, "POST", "/mcp", &[JSON, BOTH], &opened).await.whole().await;
+        let session = ("mcp-session-id", opened.header("mcp-session-id").unwrap());
+        let version = ("mcp-protocol-version", "2025-11-25");
+        for message in [
+            json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": { "uri": "docs:///keys" } }),
+        ] {
+            let headers = [JSON, BOTH, session, version];
+            let reply = peer::send(address, "POST", "/mcp", &headers, &message.to_string()).await;
+            assert!([200, 202].contains(&reply.whole().await.status), "{message}");
+        }
+        let mut session_stream = peer::send(address, "GET", "/mcp", &[STREAM, session, version], "").await;
+        assert!(session_stream.is_stream());
+
+        // A page that nobody subscribed to is told to nobody; a text alone does not change the list.
+        write("ports.md", "# Ports\n\nOpen three.\n");
+        super::until(running.library(), |library| super::text(library).contains("three")).await;
+        write("keys.md", "# Keys and locks\n\nRotate them weekly.\n");
+        for stream in [&mut listening, &mut session_stream] {
+            let told = [stream.event().await.unwrap().json(), stream.event().await.unwrap().json()];
+            let updated = told.iter().find(|event| event["method"] == "notifications/resources/updated");
+            let updated = updated.unwrap_or_else(|| panic!("{told:?}"));
+            assert_eq!(updated["params"]["uri"], "docs:///keys");
+            let list = |event: &Value| event["method"] == "notifications/resources/list_changed";
+            assert!(told.iter().any(list), "{told:?}");
+        }
+        // What was told can be read.
+        let page = tool(address, "fetch", json!({ "id": "keys" })).await;
+        assert_eq!(page["text"], "# Keys and locks\n\nRotate them weekly.\n\n");
+        running.drain();
+        let last = listening.event().await.unwrap().json();
+        assert_eq!(last["result"]["resultType"], "complete");
+        running.join().await;
+    }
 }
