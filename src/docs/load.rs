@@ -266,14 +266,28 @@ async fn read(
     .await
 }
 
+/// Runs work off the async threads, on a thread that ends with it. Not on tokio's pool: glibc keeps what a
+/// thread frees in an arena of its own and hands the arena to the next thread once that one has ended, so
+/// that each reload uses the memory of the one before. Over a pool, the arenas of all its threads fill up.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(SourceError {
-            what: "cannot load the sources".to_owned(),
-            cause: error.to_string(),
-            help: "this is a defect of docquay: report it with the source, if you may".to_owned(),
-        })
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("docquay-load".to_owned());
+    let spawned = thread.spawn(move || {
+        // Nobody waits any more at the drain.
+        let _ = sender.send(work());
+    });
+    let failed = |cause: String, help: &str| SourceError {
+        what: "cannot load the sources".to_owned(),
+        cause,
+        help: help.to_owned(),
+    };
+    if let Err(error) = spawned {
+        return Err(failed(error.to_string(), "raise the limit of threads or processes"));
+    }
+    receiver.await.unwrap_or_else(|_ended| {
+        let help = "this is a defect of docquay: report it with the source, if you may";
+        Err(failed("the loading thread ended early".to_owned(), help))
     })
 }

@@ -19,8 +19,8 @@ pub(super) struct Plan<'q> {
     pub(super) words: Vec<Word<'q>>,
     /// Words that carry meaning and that no section holds, folded.
     pub(super) unknown: Vec<String>,
-    /// For each of the first 64 units of the text, its weight; 0 for stop words.
-    units: Vec<f32>,
+    /// For each of the first 64 units of the text, its weight (0 for stop words) and its word's bit.
+    units: Vec<(f32, u64)>,
     /// A bit for each first letter of a word, to pass over most of a text at once.
     firsts: u32,
 }
@@ -89,7 +89,7 @@ impl<'q> Plan<'q> {
         for word in &mut words {
             word.weight = word.idf * times.get(&word.text).copied().unwrap_or(1.0);
         }
-        let units = unit_weights(text, &words);
+        let units = weigh_units(text, &words);
         let first = |word: &Word<'_>| 1 << (word.text.bytes().next().unwrap_or_default() & 31);
         let firsts = words.iter().fold(0, |firsts, word| firsts | first(word));
         Self { text, words, unknown, units, firsts }
@@ -102,8 +102,23 @@ impl<'q> Plan<'q> {
         pairs
             .zip(1..)
             .filter(|(_, place)| followed >> place & 1 == 1)
-            .map(|((left, right), _)| left.min(*right))
+            .map(|(((left, _), (right, _)), _)| left.min(*right))
             .sum()
+    }
+
+    /// The places of the query whose word, and the one before, are among `words`: no others can be
+    /// neighbours in a section that holds just these.
+    pub(super) fn neighbours_among(&self, words: u64) -> u64 {
+        let pairs = self.units.iter().zip(self.units.iter().skip(1)).zip(1..);
+        let held = pairs.filter(|(((_, left), (_, right)), _)| left & words != 0 && right & words != 0);
+        held.fold(0, |places, (_, place)| places | 1 << place)
+    }
+
+    /// Whether a section with these words may hold the query word for word.
+    pub(super) fn may_be_quoted(&self, words: u64) -> bool {
+        let whole = |word: &Word<'_>| matches!(word.kind, Kind::Word | Kind::Character);
+        let mut needed = self.words.iter().zip(0..MOST_WORDS).filter(|(word, _)| whole(word));
+        self.unknown.is_empty() && needed.all(|(_, place)| words >> place & 1 == 1)
     }
 
     /// A bit for each of the query's words that a text holds, as far as the beginnings of words tell.
@@ -216,11 +231,12 @@ fn has_pair(text: &str) -> bool {
     false
 }
 
-fn unit_weights(text: &str, words: &[Word<'_>]) -> Vec<f32> {
+fn weigh_units(text: &str, words: &[Word<'_>]) -> Vec<(f32, u64)> {
     let mut folded = String::new();
-    let weight = |unit: super::tokenize::Unit| {
+    let weigh = |unit: super::tokenize::Unit| {
         unit.fold_into(text, &mut folded);
-        words.iter().find(|word| word.text == folded).map_or(0.0, |word| word.idf)
+        let found = words.iter().zip(0..MOST_WORDS).find(|(word, _)| word.text == folded);
+        found.map_or((0.0, 0), |(word, place)| (word.idf, 1 << place))
     };
-    units(text).take(64).map(weight).collect()
+    units(text).take(64).map(weigh).collect()
 }

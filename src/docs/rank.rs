@@ -33,11 +33,8 @@ pub(super) fn search(index: &Index, query: &Query<'_>) -> (Vec<Hit>, Vec<String>
     let quote = Quote::new(plan.text);
     let mut candidates = candidates(index, &plan, query);
     add_headings(index, &quote, query, &mut candidates);
-    for candidate in &mut candidates {
-        candidate.score += exactness(index, candidate.section, &plan, &quote);
-    }
-    candidates.sort_unstable_by(Candidate::order);
     let limit = if query.limit == 0 { DEFAULT_LIMIT } else { query.limit.min(LIMIT) };
+    read_exactly(index, &plan, &quote, limit, &mut candidates);
     let mut hits: Vec<Hit> = Vec::with_capacity(limit.min(candidates.len()));
     for candidate in &candidates {
         let (page, section) = index.locate(candidate.section);
@@ -54,6 +51,51 @@ pub(super) fn search(index: &Index, query: &Query<'_>) -> (Vec<Hit>, Vec<String>
     (hits, plan.unknown)
 }
 
+/// Adds exactness to the scores and sorts. Reading text costs more than all else, so those candidates are
+/// read first that may rise highest, until no other can enter the answer.
+fn read_exactly(
+    index: &Index,
+    plan: &Plan<'_>,
+    quote: &Quote,
+    limit: usize,
+    candidates: &mut Vec<Candidate>,
+) {
+    let mut by_reach: Vec<(f32, Candidate)> =
+        candidates.drain(..).map(|candidate| (candidate.reach(plan), candidate)).collect();
+    by_reach
+        .sort_unstable_by(|left, right| right.0.total_cmp(&left.0).then(Candidate::order(&left.1, &right.1)));
+    for (reach, mut candidate) in by_reach {
+        if candidates.len() % LOOK_EVERY == 0 {
+            candidates.sort_unstable_by(Candidate::order);
+            if score_to_enter(index, candidates, limit).is_some_and(|score| reach < score) {
+                break;
+            }
+        }
+        candidate.score += exactness(index, candidate.section, plan, quote);
+        candidates.push(candidate);
+    }
+    candidates.sort_unstable_by(Candidate::order);
+}
+
+/// The score of the last hit, were these sorted candidates all; none if the answer has room.
+fn score_to_enter(index: &Index, sorted: &[Candidate], limit: usize) -> Option<f32> {
+    let mut pages: Vec<usize> = Vec::with_capacity(limit);
+    for candidate in sorted {
+        let (page, _) = index.locate(candidate.section);
+        if pages.iter().filter(|known| **known == page).count() >= PER_PAGE {
+            continue;
+        }
+        pages.push(page);
+        if pages.len() == limit {
+            return Some(candidate.score);
+        }
+    }
+    None
+}
+
+/// Candidates read between two looks at what is left.
+const LOOK_EVERY: usize = 4;
+
 const DEFAULT_LIMIT: usize = 10;
 const LIMIT: usize = 50;
 
@@ -62,17 +104,26 @@ const LIMIT: usize = 50;
 struct Candidate {
     section: u32,
     score: f32,
-    /// How many of the query's words it holds.
-    words: u32,
+    /// A bit for each of the plan's words that it holds.
+    words: u64,
 }
 
 impl Candidate {
+    /// The highest score that exact words may give it.
+    fn reach(&self, plan: &Plan<'_>) -> f32 {
+        // A heading that is the query may stand in a section of which no word was looked for.
+        if self.words == 0 || plan.may_be_quoted(self.words) {
+            return f32::INFINITY;
+        }
+        self.score + NEIGHBOURS * plan.neighbours(plan.neighbours_among(self.words))
+    }
+
     fn order(left: &Self, right: &Self) -> std::cmp::Ordering {
         right.score.total_cmp(&left.score).then(left.section.cmp(&right.section))
     }
 
     fn order_by_words(left: &Self, right: &Self) -> std::cmp::Ordering {
-        right.words.cmp(&left.words).then_with(|| Self::order(left, right))
+        right.words.count_ones().cmp(&left.words.count_ones()).then_with(|| Self::order(left, right))
     }
 }
 
@@ -140,7 +191,7 @@ fn candidates(index: &Index, plan: &Plan<'_>, query: &Query<'_>) -> Vec<Candidat
                 continue;
             }
             for (section, sum) in touched {
-                let candidate = Candidate { section, score: sum.score, words: sum.words.count_ones() };
+                let candidate = Candidate { section, score: sum.score, words: sum.words };
                 best.offer(candidate);
                 fullest.offer(candidate);
             }
