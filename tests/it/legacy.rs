@@ -287,7 +287,7 @@ mod streamable {
     #[tokio::test]
     async fn idle_sessions_end_also_when_nobody_calls() {
         let mut limits = Limits::default();
-        limits.session_idle = Duration::from_millis(100);
+        limits.session_idle = Duration::from_secs(1);
         let server = with(limits, Duration::from_secs(60)).await;
         let held = server.initialize("2025-11-25").await;
         let mut stream = held.get(None).await;
