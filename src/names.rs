@@ -93,7 +93,7 @@ impl Authority {
                 if !port.bytes().all(|b| b.is_ascii_digit()) {
                     return Err(NameError);
                 }
-                (host, Some(port.parse().map_err(|_: std::num::ParseIntError| NameError)?))
+                (host, Some(port.parse().ok().ok_or(NameError)?))
             }
             _ => (text, None),
         };

@@ -65,7 +65,7 @@ fn read_exactly(
     by_reach
         .sort_unstable_by(|left, right| right.0.total_cmp(&left.0).then(Candidate::order(&left.1, &right.1)));
     for (reach, mut candidate) in by_reach {
-        if candidates.len() % LOOK_EVERY == 0 {
+        if candidates.len().is_multiple_of(LOOK_EVERY) {
             candidates.sort_unstable_by(Candidate::order);
             if score_to_enter(index, candidates, limit).is_some_and(|score| reach < score) {
                 break;

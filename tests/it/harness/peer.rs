@@ -99,7 +99,7 @@ impl Reply {
     /// The next event; none at the end of the stream.
     pub(crate) async fn event(&mut self) -> Option<Event> {
         loop {
-            let Some(block) = self.block().await else { return None };
+            let block = self.block().await?;
             let mut event = Event::default();
             let mut data = Vec::new();
             for line in block.lines() {
