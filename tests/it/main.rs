@@ -7,14 +7,19 @@ mod bad_input;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+#[cfg(all(feature = "docs", feature = "outbound"))]
 mod docs;
 mod harness;
 mod http;
 mod legacy;
 mod modern;
+#[cfg(feature = "docs")]
 mod reload;
+#[cfg(feature = "docs")]
 mod search;
 mod stdio;
 mod tidy;
+#[cfg(feature = "docs")]
 mod tools;
+#[cfg(feature = "docs")]
 mod web;

@@ -4,6 +4,7 @@
 pub(crate) mod fake;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 pub(crate) mod gated;
+#[cfg(feature = "docs")]
 #[allow(dead_code, reason = "each test file uses a part of it")]
 pub(crate) mod library;
 #[allow(dead_code, reason = "each test file uses a part of it")]
