@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::index::Index;
 use super::load::{self, Known, Outcome};
+use super::loader::Loader;
 use super::source::{Options, Source, SourceError};
 use super::watch::Watch;
 use crate::shutdown::Shutdown;
@@ -28,6 +29,7 @@ pub struct Library {
     state: watch::Sender<State>,
     /// Held for the length of a reload: one at a time.
     known: Mutex<Known>,
+    loader: Loader,
 }
 
 /// How current the index is.
@@ -50,6 +52,7 @@ impl Library {
     /// no error: the library starts empty and not ready, and [`run`](Self::run) tries again.
     pub async fn open(sources: Vec<Source>, options: Options) -> Result<Self, SourceError> {
         let library = Self {
+            loader: Loader::start()?,
             known: Mutex::new(Known::new(&sources)),
             sources: sources.into(),
             options: Arc::new(options),
@@ -171,7 +174,7 @@ impl Library {
 
     async fn load(&self, known: &mut Known, reread: Reread) -> Result<Outcome, SourceError> {
         let sources = Arc::clone(&self.sources);
-        load::load(sources, Arc::clone(&self.options), known, reread == Reread::All).await
+        load::load(&self.loader, sources, Arc::clone(&self.options), known, reread == Reread::All).await
     }
 
     /// Publishes what was loaded; tells whether the index is new.

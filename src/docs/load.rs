@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::index::Index;
+use super::loader::Loader;
 use super::source::{Fetched, Options, Reading, Source, SourceError, Validators};
 
 /// How often a folder that changes under its reading is read anew.
@@ -84,6 +85,7 @@ struct Material {
 
 /// Reads the sources if one changed (or `all`), and builds the index if its pages did.
 pub(super) async fn load(
+    loader: &Loader,
     sources: Arc<[Source]>,
     options: Arc<Options>,
     known: &mut Known,
@@ -91,10 +93,10 @@ pub(super) async fn load(
 ) -> Result<Outcome, SourceError> {
     let mut tries = 0;
     loop {
-        let result = load_once(&sources, &options, known, all).await;
+        let result = load_once(loader, &sources, &options, known, all).await;
         tries += 1;
         match result {
-            Err(_) if tries < TRIES && moved(&sources, known).await => {
+            Err(_) if tries < TRIES && moved(loader, &sources, known).await => {
                 tokio::time::sleep(options.settle).await
             }
             result => return result,
@@ -103,17 +105,18 @@ pub(super) async fn load(
 }
 
 /// Whether a folder that is there has changed since the last load: a failed reading may be a torn one.
-async fn moved(sources: &Arc<[Source]>, known: &Known) -> bool {
+async fn moved(loader: &Loader, sources: &Arc<[Source]>, known: &Known) -> bool {
     let mut moved = false;
     for (source, known) in sources.iter().zip(&known.sources) {
         if known.read && matches!(source, Source::Path(_)) {
-            moved |= stamp(source.clone()).await.is_ok_and(|stamp| stamp != known.stamp);
+            moved |= stamp(loader, source.clone()).await.is_ok_and(|stamp| stamp != known.stamp);
         }
     }
     moved
 }
 
 async fn load_once(
+    loader: &Loader,
     sources: &Arc<[Source]>,
     options: &Arc<Options>,
     known: &mut Known,
@@ -121,7 +124,7 @@ async fn load_once(
 ) -> Result<Outcome, SourceError> {
     let mut looks = Vec::with_capacity(sources.len());
     for (source, known) in sources.iter().zip(&known.sources) {
-        looks.push(look(source, options, known, all).await?);
+        looks.push(look(loader, source, options, known, all).await?);
     }
     if !looks.iter().any(|look| matches!(look, Look::Changed(_))) {
         for (known, look) in known.sources.iter_mut().zip(looks) {
@@ -136,14 +139,16 @@ async fn load_once(
         materials.push(match look {
             Look::Changed(material) => Some(material),
             // Its pages are needed again beside those of a source that changed.
-            Look::Same => Some(gather(source, options, &Validators::default()).await?.unwrap_or_default()),
+            Look::Same => {
+                Some(gather(loader, source, options, &Validators::default()).await?.unwrap_or_default())
+            }
             Look::Waiting(error) => {
                 known.waiting = Some(error);
                 None
             }
         });
     }
-    let (reading, materials) = read(Arc::clone(sources), Arc::clone(options), materials).await?;
+    let (reading, materials) = read(loader, Arc::clone(sources), Arc::clone(options), materials).await?;
     for (known, material) in known.sources.iter_mut().zip(materials) {
         if let Some(material) = material {
             let Material { stamp, validators, .. } = material;
@@ -157,12 +162,13 @@ async fn load_once(
     if known.pages.replace(hash) == Some(hash) {
         return Ok(Outcome::Loaded { index: None, warnings });
     }
-    let index = blocking(move || Ok(Arc::new(Index::build(pages)))).await?;
+    let index = loader.run(move || Ok(Arc::new(Index::build(pages)))).await?;
     Ok(Outcome::Loaded { index: Some(index), warnings })
 }
 
 /// Looks whether a source changed since the last load.
 async fn look(
+    loader: &Loader,
     source: &Source,
     options: &Options,
     known: &KnownSource,
@@ -170,8 +176,8 @@ async fn look(
 ) -> Result<Look, SourceError> {
     let found = match source {
         Source::Manual => Ok((!known.read).then(Material::default)),
-        Source::Path(_) => settled(source, options, known, all).await,
-        Source::Url(_) => gather(source, options, &known.validators).await,
+        Source::Path(_) => settled(loader, source, options, known, all).await,
+        Source::Url(_) => gather(loader, source, options, &known.validators).await,
     };
     match found {
         Ok(Some(material)) => Ok(Look::Changed(material)),
@@ -192,12 +198,13 @@ fn waits(source: &Source, options: &Options) -> bool {
 
 /// Scans a path; if it changed, again until it holds still.
 async fn settled(
+    loader: &Loader,
     source: &Source,
     options: &Options,
     known: &KnownSource,
     all: bool,
 ) -> Result<Option<Material>, SourceError> {
-    let mut seen = stamp(source.clone()).await?;
+    let mut seen = stamp(loader, source.clone()).await?;
     if known.read && seen == known.stamp && !all {
         return Ok(None);
     }
@@ -206,7 +213,7 @@ async fn settled(
             break;
         }
         tokio::time::sleep(options.settle).await;
-        let now = stamp(source.clone()).await?;
+        let now = stamp(loader, source.clone()).await?;
         if now == seen {
             break;
         }
@@ -217,12 +224,13 @@ async fn settled(
 
 /// What reading a source needs: its stamp or its body; `None` if the URL says it is unchanged.
 async fn gather(
+    loader: &Loader,
     source: &Source,
     options: &Options,
     validators: &Validators,
 ) -> Result<Option<Material>, SourceError> {
     let Source::Url(url) = source else {
-        return Ok(Some(Material { stamp: stamp(source.clone()).await?, ..Material::default() }));
+        return Ok(Some(Material { stamp: stamp(loader, source.clone()).await?, ..Material::default() }));
     };
     let fetch = options.fetch.as_ref().ok_or_else(|| SourceError {
         what: format!("cannot read {url}"),
@@ -238,56 +246,32 @@ async fn gather(
     })
 }
 
-async fn stamp(source: Source) -> Result<Option<u64>, SourceError> {
-    blocking(move || source.stamp()).await
+async fn stamp(loader: &Loader, source: Source) -> Result<Option<u64>, SourceError> {
+    loader.run(move || source.stamp()).await
 }
 
 /// Reads every source that has its material; bodies are freed one by one.
 async fn read(
+    loader: &Loader,
     sources: Arc<[Source]>,
     options: Arc<Options>,
     mut materials: Vec<Option<Material>>,
 ) -> Result<(Reading, Vec<Option<Material>>), SourceError> {
-    blocking(move || {
-        let mut all = Reading::default();
-        for (source, material) in sources.iter().zip(&mut materials) {
-            let Some(material) = material else { continue };
-            let body = material.body.take();
-            let mut reading = source.read(body.as_deref(), &options)?;
-            if all.pages.is_empty() {
-                all.pages = reading.pages;
-            } else {
-                all.pages.append(&mut reading.pages);
+    loader
+        .run(move || {
+            let mut all = Reading::default();
+            for (source, material) in sources.iter().zip(&mut materials) {
+                let Some(material) = material else { continue };
+                let body = material.body.take();
+                let mut reading = source.read(body.as_deref(), &options)?;
+                if all.pages.is_empty() {
+                    all.pages = reading.pages;
+                } else {
+                    all.pages.append(&mut reading.pages);
+                }
+                all.warnings.append(&mut reading.warnings);
             }
-            all.warnings.append(&mut reading.warnings);
-        }
-        Ok((all, materials))
-    })
-    .await
-}
-
-/// Runs work off the async threads, on a thread that ends with it. Not on tokio's pool: glibc keeps what a
-/// thread frees in an arena of its own and hands the arena to the next thread once that one has ended, so
-/// that each reload uses the memory of the one before. Over a pool, the arenas of all its threads fill up.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
-) -> Result<T, SourceError> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name("docquay-load".to_owned());
-    let spawned = thread.spawn(move || {
-        // Nobody waits any more at the drain.
-        let _ = sender.send(work());
-    });
-    let failed = |cause: String, help: &str| SourceError {
-        what: "cannot load the sources".to_owned(),
-        cause,
-        help: help.to_owned(),
-    };
-    if let Err(error) = spawned {
-        return Err(failed(error.to_string(), "raise the limit of threads or processes"));
-    }
-    receiver.await.unwrap_or_else(|_ended| {
-        let help = "this is a defect of docquay: report it with the source, if you may";
-        Err(failed("the loading thread ended early".to_owned(), help))
-    })
+            Ok((all, materials))
+        })
+        .await
 }

@@ -13,6 +13,7 @@ mod index;
 mod language;
 mod library;
 mod load;
+mod loader;
 mod manual;
 mod markdown;
 mod plan;
