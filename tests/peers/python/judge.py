@@ -117,10 +117,11 @@ RELOADED_WORD = f"zanzibarine{os.getpid()}"
 
 
 def add_page() -> None:
-    """Puts a new page, with a word that no other page has, into the folder that is served."""
-    page = pathlib.Path(JOB["reload"]) / f"added-{os.getpid()}.md"
-    page.write_text(f"# A page added while the client listens\n\nOnly here stands {RELOADED_WORD}.\n")
+    """Puts a new page, with a word that no other page has, into the folder that is served, whole.
 
-
-def remove_page() -> None:
-    (pathlib.Path(JOB["reload"]) / f"added-{os.getpid()}.md").unlink(missing_ok=True)
+    It stays there: taking it away would be a change too, whose notice the next client might take for its own.
+    """
+    folder = pathlib.Path(JOB["reload"])
+    hidden = folder / f".added-{os.getpid()}"
+    hidden.write_text(f"# A page added while the client listens\n\nOnly here stands {RELOADED_WORD}.\n")
+    hidden.rename(folder / f"added-{os.getpid()}.md")

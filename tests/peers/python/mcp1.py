@@ -70,9 +70,5 @@ async def main() -> None:
                     await reload(session)
 
 
-try:
-    anyio.run(main)
-finally:
-    if JOB["reload"]:
-        judge.remove_page()
+anyio.run(main)
 print("done", flush=True)

@@ -60,9 +60,5 @@ async def main() -> None:
                 await reload(client)
 
 
-try:
-    anyio.run(main)
-finally:
-    if JOB["reload"]:
-        judge.remove_page()
+anyio.run(main)
 print("done", flush=True)

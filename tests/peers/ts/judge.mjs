@@ -1,7 +1,7 @@
 // What every TypeScript client has to show, whichever package it comes from; ../python/judge.py is its twin.
 // The job comes from the driver (../run.py) as JSON in PEER_JOB.
 
-import { rmSync, writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 
 export const JOB = JSON.parse(process.env.PEER_JOB);
@@ -82,11 +82,16 @@ export function completed(values, start) {
 }
 
 export const RELOADED_WORD = `zanzibarine${process.pid}`;
-const page = `${JOB.reload}/added-${process.pid}.md`;
 
-/** Puts a new page, with a word that no other page has, into the folder that is served. */
+/**
+ * Puts a new page, with a word that no other page has, into the folder that is served, whole.
+ *
+ * It stays there: taking it away would be a change too, whose notice the next client might take for its own.
+ */
 export function addPage() {
-  writeFileSync(page, `# A page added while the client listens\n\nOnly here stands ${RELOADED_WORD}.\n`);
+  const hidden = `${JOB.reload}/.added-${process.pid}`;
+  writeFileSync(hidden, `# A page added while the client listens\n\nOnly here stands ${RELOADED_WORD}.\n`);
+  renameSync(hidden, `${JOB.reload}/added-${process.pid}.md`);
 }
 
 /** Runs a client to its end: code 0 only if no difference, error or deadline came. */
@@ -102,8 +107,6 @@ export async function run(main) {
   } catch (error) {
     console.log(`FAILED ${error instanceof Difference ? error.message : error.stack}`);
     process.exitCode = 1;
-  } finally {
-    if (JOB.reload) rmSync(page, { force: true });
   }
   process.exit();
 }
