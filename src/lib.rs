@@ -64,10 +64,16 @@ extern crate self as docquay;
 // Leaves.
 pub mod clock;
 pub mod entropy;
+#[cfg(feature = "acme")]
+pub mod metrics;
 pub mod names;
 #[cfg(feature = "outbound")]
 pub mod outbound;
+#[cfg(feature = "acme")]
+pub mod secret;
 pub mod shutdown;
+#[cfg(feature = "acme")]
+pub mod x509;
 
 // Siblings: each owns its Options and Limits, none imports another.
 #[cfg(feature = "docs")]

@@ -1,6 +1,8 @@
-//! Names that arrive from outside, parsed once: a `Host` ([`Authority`]) and an [`Origin`].
+//! Names that arrive from outside, parsed once: a `Host` ([`Authority`]), an [`Origin`], and what a
+//! certificate is for ([`Identifier`]).
 //!
-//! RFC 9110 §4.2 and §7.2 (authority), RFC 6454 §6.2 (origin serialisation).
+//! RFC 9110 §4.2 and §7.2 (authority), RFC 6454 §6.2 (origin serialisation), RFC 8555 §7.1.4 and RFC 8738
+//! (identifiers).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -28,7 +30,21 @@ pub struct Origin {
     authority: Authority,
 }
 
-/// The text is not a host, an authority or an origin.
+/// A name in the public DNS, as a certificate carries it: lower case, A-labels, no trailing dot, no wildcard.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DomainName(String);
+
+/// What a certificate is for (RFC 8555 §7.1.4, RFC 8738). Displayed as CAs write it: `docs.example.com`,
+/// `192.0.2.1`, `2001:db8::1` (RFC 5952).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Identifier {
+    /// `{"type":"dns"}`.
+    Dns(DomainName),
+    /// `{"type":"ip"}`.
+    Ip(IpAddr),
+}
+
+/// The text is not a host, an authority, an origin or an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NameError;
@@ -155,6 +171,88 @@ impl fmt::Display for Origin {
     }
 }
 
+impl DomainName {
+    /// Parses `docs.example.com`; letters become lower case, a trailing dot is dropped.
+    ///
+    /// # Errors
+    /// When a label is empty, longer than 63, begins or ends with `-`, or has anything but letters, digits and
+    /// `-`; when the name is longer than 253, a wildcard, or an address.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        if name.len() > 253 || !name.split('.').all(label) || name.parse::<IpAddr>().is_ok() {
+            return Err(NameError);
+        }
+        Ok(Self(name))
+    }
+
+    /// As it stands in a certificate.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DomainName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Identifier {
+    /// Parses a domain name or an address (brackets optional for IPv6).
+    ///
+    /// # Errors
+    /// When the text is neither.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        match inner.unwrap_or(text).parse::<IpAddr>() {
+            Ok(address) => Ok(Self::Ip(address.to_canonical())),
+            Err(_) => DomainName::parse(text).map(Self::Dns),
+        }
+    }
+
+    /// The name that a CA sends as SNI for this identifier in a TLS-ALPN-01 validation: the domain itself, or
+    /// the address's reverse name (RFC 8738 §6), `1.0.0.127.in-addr.arpa`.
+    #[must_use]
+    pub fn server_name(&self) -> String {
+        match self {
+            Self::Dns(name) => name.0.clone(),
+            Self::Ip(IpAddr::V4(address)) => {
+                let [a, b, c, d] = address.octets();
+                format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+            }
+            Self::Ip(IpAddr::V6(address)) => {
+                let nibbles = address.octets().into_iter().rev().flat_map(|byte| [byte & 15, byte >> 4]);
+                nibbles.map(|nibble| format!("{nibble:x}.")).chain(["ip6.arpa".to_owned()]).collect()
+            }
+        }
+    }
+
+    /// The same as a host, for `Host` checks and URLs.
+    #[must_use]
+    pub fn host(&self) -> HostName {
+        match self {
+            Self::Dns(name) => HostName::Name(name.0.clone()),
+            Self::Ip(address) => HostName::Address(*address),
+        }
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(name) => name.fmt(formatter),
+            Self::Ip(address) => address.fmt(formatter),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +288,31 @@ mod tests {
         }
         for text in ["localhost.example.com", "10.0.0.1", "example.com"] {
             assert!(!HostName::parse(text).unwrap().is_loopback(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_is_a_domain_or_an_address_as_a_certificate_has_it() {
+        for (text, shown, server_name) in [
+            ("Docs.Example.COM.", "docs.example.com", "docs.example.com"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("127.0.0.1", "127.0.0.1", "1.0.0.127.in-addr.arpa"),
+            (
+                "[2001:DB8:0:0::1]",
+                "2001:db8::1",
+                "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+            ),
+        ] {
+            let identifier = Identifier::parse(text).unwrap();
+            assert_eq!(
+                (identifier.to_string().as_str(), identifier.server_name().as_str()),
+                (shown, server_name)
+            );
+        }
+        for text in
+            ["", "*.example.com", "a_b.example", "-a.example", "a..b", "b\u{fc}cher.example", "a/b", "a:1"]
+        {
+            assert_eq!(Identifier::parse(text), Err(NameError), "{text:?}");
         }
     }
 }

@@ -3,10 +3,13 @@
 //! Owns deadlines, caps, redirects and which addresses may be reached. Reads nothing from the environment:
 //! no proxy, no key log, no extra roots. RFC 9110 §13 (validators), §15.4 (redirects).
 
+mod direct;
+mod resolve;
+
 use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +18,12 @@ use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, StatusCode};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Response, Url};
+use reqwest::{ClientBuilder, Response, Url};
+use rustls::RootCertStore;
+use rustls::pki_types::TrustAnchor;
+
+pub use direct::{Direct, DirectOptions};
+pub use resolve::{NoResolver, lookup};
 
 /// Most redirects of one request.
 const REDIRECTS: usize = 5;
@@ -60,25 +68,12 @@ impl Client {
     /// # Errors
     /// When the TLS configuration cannot be made.
     pub fn new() -> Result<Self, Error> {
-        let build =
-            |source: Box<dyn StdError + Send + Sync>| Error { kind: ErrorKind::Build, source: Some(source) };
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let tls =
-            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .map_err(|error| build(error.into()))?
-                .with_root_certificates(roots)
-                .with_no_client_auth();
         let named = Named::default();
-        let inner = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .no_proxy()
-            .referer(false)
+        let inner = builder(Vec::new())?
             .redirect(Policy::custom(redirect))
             .dns_resolver(named.clone())
-            .user_agent(concat!("docquay/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| build(error.into()))?;
+            .map_err(|error| Error { kind: ErrorKind::Build, source: Some(error.into()) })?;
         Ok(Self { inner, named })
     }
 
@@ -126,6 +121,32 @@ impl Client {
         };
         Ok(Answer::Document { body: body(response, max_bytes).await?, version })
     }
+}
+
+/// A host name as the DNS has it: lower case, A-labels (UTS 46).
+#[must_use]
+pub fn ascii_host(name: &str) -> Option<String> {
+    let url = Url::parse(&format!("https://{name}/")).ok()?;
+    // Anything but a host in `name` would have ended elsewhere in the URL.
+    let alone =
+        url.path() == "/" && url.port().is_none() && url.username().is_empty() && url.query().is_none();
+    url.host_str().filter(|_| alone).map(str::to_owned)
+}
+
+/// What every client of ours has: ring, Mozilla's roots and `further` ones, no proxy, our name.
+fn builder(further: Vec<TrustAnchor<'static>>) -> Result<ClientBuilder, Error> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.roots.extend(further);
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error { kind: ErrorKind::Build, source: Some(error.into()) })?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .referer(false)
+        .user_agent(concat!("docquay/", env!("CARGO_PKG_VERSION"))))
 }
 
 fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -217,9 +238,8 @@ impl Resolve for Named {
     fn resolve(&self, name: Name) -> Resolving {
         let admitted = self.admits(name.as_str());
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let usable: Vec<SocketAddr> =
-                found.filter(|address| admitted || !is_private(address.ip())).collect();
+            let mut usable = lookup(name.as_str()).await?;
+            usable.retain(|address| admitted || !is_private(address.ip()));
             if usable.is_empty() {
                 return Err(Refusal("a redirect to a name with private addresses only").into());
             }
@@ -253,7 +273,9 @@ pub struct Error {
 pub enum ErrorKind {
     /// The client could not be made.
     Build,
-    /// Not an http(s) URL.
+    /// The further roots are not certificates.
+    Roots,
+    /// Not an http(s) URL; not https, where only that is spoken.
     Url,
     /// No connection: the name, the address, TLS.
     Connect,
@@ -302,7 +324,8 @@ impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ErrorKind::Build => formatter.write_str("the HTTP client could not be made"),
-            ErrorKind::Url => formatter.write_str("not an http or https URL"),
+            ErrorKind::Roots => formatter.write_str("the further roots are not certificates in PEM"),
+            ErrorKind::Url => formatter.write_str("not a URL that this client asks"),
             ErrorKind::Connect => formatter.write_str("no connection"),
             ErrorKind::Redirect => formatter.write_str("the redirect is refused"),
             ErrorKind::Status(status) => write!(formatter, "the server answered {status}"),
