@@ -76,6 +76,8 @@ pub mod shutdown;
 pub mod x509;
 
 // Siblings: each owns its Options and Limits, none imports another.
+#[cfg(feature = "acme")]
+pub mod acme;
 #[cfg(feature = "docs")]
 pub mod docs;
 pub mod http;
