@@ -82,6 +82,8 @@ pub mod acme;
 pub mod docs;
 pub mod http;
 pub mod mcp;
+#[cfg(feature = "acme")]
+pub mod store;
 
 // Glue.
 #[cfg(feature = "cli")]
