@@ -21,7 +21,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use docquay::http::{
-    Access, Checks, Handler, HostPolicy, Limits, Path, Request, Response, Route, Router, serve, sse, stream,
+    Access, Checks, Handler, HostPolicy, Limits, Path, Plain, Request, Response, Route, Router, serve, sse,
+    stream,
 };
 use docquay::shutdown;
 use hyper::body::Frame;
@@ -78,7 +79,7 @@ async fn ours(listener: TcpListener, queues: Queues) {
     };
     let router = Arc::new(Router::new(vec![route], HostPolicy::default()));
     let (_trigger, shutdown) = shutdown::channel();
-    serve(listener, router, Limits::default(), shutdown).await;
+    serve(listener, Plain, router, Limits::default(), shutdown).await;
 }
 
 /// Bare hyper: what is possible here.

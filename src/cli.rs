@@ -3,20 +3,21 @@
 //! Owns the flags, the help, the process's outputs and exit codes: 0 done, 1 failed while running
 //! (or nothing found), 2 wrong usage or configuration. What a flag means is `config`'s.
 
+mod options;
+
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
-use std::iter;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::builder::Resettable;
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::cert::{self, Ask, Haste, Why};
 use crate::commands::search::{self, Question};
-use crate::config::{self, Config, Flags, Log, LogFormat, LogLevel};
+use crate::config::{self, Flags, Log, LogFormat, LogLevel};
 use crate::docs::SourceError;
 use crate::server;
+use options::{Certificate, Documents, Network, Process, Reading};
 
 /// Parses `arguments` (the first is the program's name), runs the command, and says how it ended.
 #[must_use]
@@ -42,6 +43,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             arguments.documents.push(&mut flags);
             arguments.reading.push(&mut flags);
             arguments.network.push(&mut flags);
+            arguments.certificate.push(&mut flags);
             let config = arguments.process.load(flags)?;
             log(&config.log, "info");
             block_on(server::serve(config, &mut io::stderr()))?;
@@ -52,6 +54,23 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             let config = arguments.process.load(flags)?;
             log(&config.log, "info");
             block_on(server::stdio(config))?;
+        }
+        Command::Cert(asked) => {
+            let (ask, server) = match asked {
+                Cert::Status { json, server } => (Ask::Status { json }, server),
+                Cert::Renew { force: false, server } => (Ask::Renew(Haste::Patient), server),
+                Cert::Renew { force: true, server } => (Ask::Renew(Haste::PassOverPause), server),
+                Cert::Revoke { reason, server } => (Ask::Revoke(reason), server),
+            };
+            server.network.push(&mut flags);
+            server.certificate.push(&mut flags);
+            let config = server.process.load(flags)?;
+            // A failure is the command's own error: told once.
+            log(&config.log, "warn,docquay::provision::report=off");
+            let mut answer = Vec::new();
+            let good = block_on(cert::run(config, ask, &mut answer))?;
+            print(&answer)?;
+            return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
         Command::Search(arguments) => {
             arguments.documents.push(&mut flags);
@@ -151,6 +170,7 @@ impl From<server::Error> for Failure {
     fn from(error: server::Error) -> Self {
         match error {
             server::Error::Source(error) => error.into(),
+            server::Error::Config(error) => error.into(),
             server::Error::Run { what, cause, help } => Self { what, cause, help, code: ExitCode::from(1) },
         }
     }
@@ -174,6 +194,9 @@ enum Command {
     /// Serve one client over stdin and stdout
     #[command(after_long_help = STDIO_HELP)]
     Stdio(Stdio),
+    /// The certificate: its state, a renewal now, a revocation
+    #[command(subcommand, after_long_help = CERT_HELP)]
+    Cert(Cert),
     /// Search on the command line, ranked as the server ranks
     #[command(after_long_help = SEARCH_HELP)]
     Search(Search),
@@ -188,6 +211,8 @@ struct Serving {
     #[command(flatten)]
     network: Network,
     #[command(flatten)]
+    certificate: Certificate,
+    #[command(flatten)]
     process: Process,
 }
 
@@ -197,6 +222,45 @@ struct Stdio {
     documents: Documents,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    process: Process,
+}
+
+#[derive(Debug, Subcommand)]
+enum Cert {
+    /// What is there, until when, and what comes next; exit code 1 unless all is well
+    Status {
+        /// One JSON object; times are seconds since 1970
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        server: Certified,
+    },
+    /// Get a new one now, by the running server if there is one
+    Renew {
+        /// Although the pause after a failure is not over; never past four failed validations an hour
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        server: Certified,
+    },
+    /// Tell the CA that it must not be trusted any more; a running server then gets a new one
+    Revoke {
+        /// Why
+        #[arg(long, value_enum, default_value = "unspecified")]
+        reason: Why,
+        #[command(flatten)]
+        server: Certified,
+    },
+}
+
+/// The options of a server that has a certificate.
+#[derive(Debug, Args)]
+struct Certified {
+    #[command(flatten)]
+    network: Network,
+    #[command(flatten)]
+    certificate: Certificate,
     #[command(flatten)]
     process: Process,
 }
@@ -211,111 +275,6 @@ struct Search {
     process: Process,
 }
 
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Documents")]
-struct Documents {
-    /// A folder, a file, or a .json index (path or URL); none: docquay's own manual
-    #[arg(value_name = "SOURCE", help_heading = Resettable::Reset)]
-    sources: Vec<String>,
-    /// Where the same pages are published, for their links
-    #[arg(long, value_name = "URL")]
-    site_url: Option<String>,
-}
-
-/// For commands that outlive the first reading.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Documents")]
-struct Reading {
-    /// Time between scans of a folder and polls of a URL [default: 30s]
-    #[arg(long, value_name = "TIME")]
-    reload_every: Option<String>,
-    /// Wait for a missing folder instead of ending
-    #[arg(long)]
-    source_wait: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Network")]
-struct Network {
-    /// Port to listen on; 0 for any free one [default: 8080]
-    #[arg(short, long, value_name = "PORT")]
-    port: Option<String>,
-    /// Address to listen on; [::] for all, IPv4 too [default: 127.0.0.1]
-    #[arg(short, long, value_name = "ADDRESS")]
-    bind: Option<String>,
-    /// How clients reach this server: https://docs.example.com
-    #[arg(long, value_name = "URL")]
-    base_url: Option<String>,
-    /// Host name to answer to besides loopback; * for any; repeatable
-    #[arg(long, value_name = "HOST")]
-    allow_host: Vec<String>,
-    /// Web origin that may call: https://app.example.com; repeatable
-    #[arg(long, value_name = "ORIGIN")]
-    allow_origin: Vec<String>,
-    /// Silence on a stream before a comment goes out; 0 for none [default: 15s]
-    #[arg(long, value_name = "TIME")]
-    sse_keep_alive: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Process")]
-struct Process {
-    /// Read this file [default: ./docquay.toml, if there is one]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// error, warn, info, debug, trace, or directives [default: info; search: warn]
-    #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
-    /// text or json [default: text]
-    #[arg(long, value_name = "FORMAT")]
-    log_format: Option<String>,
-    /// Change a limit: http.body_bytes=1MiB; repeatable (--help lists them)
-    #[arg(long, value_name = "KEY=VALUE", long_help = limits_help())]
-    limits: Vec<String>,
-}
-
-impl Documents {
-    fn push(self, flags: &mut Flags) {
-        flags.push("source", "SOURCE", self.sources);
-        flags.push("site_url", "--site-url", self.site_url);
-    }
-}
-
-impl Reading {
-    fn push(self, flags: &mut Flags) {
-        flags.push("reload_every", "--reload-every", self.reload_every);
-        flags.push("source_wait", "--source-wait", self.source_wait.then(|| "true".to_owned()));
-    }
-}
-
-impl Network {
-    fn push(self, flags: &mut Flags) {
-        flags.push("port", "--port", self.port);
-        flags.push("bind", "--bind", self.bind);
-        flags.push("base_url", "--base-url", self.base_url);
-        flags.push("allow_host", "--allow-host", self.allow_host);
-        flags.push("allow_origin", "--allow-origin", self.allow_origin);
-        flags.push("sse_keep_alive", "--sse-keep-alive", self.sse_keep_alive);
-    }
-}
-
-impl Process {
-    /// Adds its own flags to the others and reads the rest of the configuration.
-    fn load(self, mut flags: Flags) -> Result<Config, config::Error> {
-        flags.push("log_level", "--log-level", self.log_level);
-        flags.push("log_format", "--log-format", self.log_format);
-        self.limits.iter().try_for_each(|limit| flags.push_limit(limit))?;
-        let variable = |name: &str| std::env::var_os(name);
-        Config::load(flags, &variable, self.config.as_deref(), Path::new(""))
-    }
-}
-
-fn limits_help() -> String {
-    let limits = config::limits().map(|(key, default)| format!("\n  {key}={default}"));
-    let head = "Change a limit: http.body_bytes=1MiB; repeatable. The limits with their defaults:";
-    iter::once(head.to_owned()).chain(limits).collect()
-}
-
 const ABOUT: &str = "Documentation behind the Model Context Protocol";
 const LONG_ABOUT: &str = "\
 Documentation behind the Model Context Protocol: point docquay at a folder of Markdown or a site's
@@ -326,19 +285,28 @@ Examples:
   docquay docs                              serve a folder of Markdown
   docquay https://docs.example.com/index.json
   docquay docs --bind '[::]' --base-url https://docs.example.com
+  docquay docs --domain docs.example.com --email ops@example.com --agree-tos
   docquay search 'rotate a key' docs
   claude mcp add docs -- docquay stdio docs
 
 Every option is also a variable (--base-url: DOCQUAY_BASE_URL; lists with commas) and a key of
 docquay.toml (base_url; a limit: [limits.http] body_bytes). A flag beats a variable beats the file.
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.
-SIGHUP reads the sources again; SIGTERM and SIGINT let running requests finish.";
+SIGHUP reads the sources and the certificate's files again; SIGTERM and SIGINT let running requests finish.";
 const STDIO_HELP: &str = "\
 Examples:
   claude mcp add docs -- docquay stdio ./docs
   docquay stdio https://docs.example.com/index.json
 
 Nothing but messages goes to stdout; logs go to stderr.";
+const CERT_HELP: &str = "\
+Examples:
+  docquay cert status --domain docs.example.com
+  docquay cert renew --config /etc/docquay.toml
+  docquay cert revoke --config /etc/docquay.toml --reason key-compromise
+
+Takes the options, or the docquay.toml, of the server whose certificate it is.
+Exit codes: 0 all is well, 1 not so, 2 wrong usage or configuration.";
 const SEARCH_HELP: &str = "\
 Examples:
   docquay search 'rotate a key' ./docs

@@ -84,12 +84,16 @@ pub mod http;
 pub mod mcp;
 #[cfg(feature = "acme")]
 pub mod store;
+#[cfg(feature = "acme")]
+pub mod tls;
 
 // Glue.
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 pub mod docs_fetch;
+#[cfg(feature = "acme")]
+pub mod provision;
 #[cfg(feature = "docs")]
 pub mod web;
 

@@ -5,9 +5,10 @@
 
 mod banner;
 mod bind;
+pub(crate) mod certificates;
+mod error;
 mod signals;
 
-use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,54 +19,23 @@ use tracing::{info, warn};
 
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::docs::{Library, Source, SourceError, Urls};
+use crate::docs::{Library, Source, Urls};
 use crate::docs_fetch::SourceFetch;
 use crate::entropy::SystemEntropy;
-use crate::http::{self, Access, Checks, Handler, HostPolicy, Path, Route, Router};
+use crate::http::{self, Access, Checks, Handler, HostPolicy, Path, Plain, Route, Router};
 use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::tools::{self, Tools};
 use crate::mcp::transport::{self, Hub, sse_legacy, stdio, streamable};
-use crate::names::HostName;
+use crate::metrics;
+use crate::names::{HostName, Identifier};
 use crate::outbound::Client;
 use crate::shutdown::{self, Shutdown, Trigger};
 use crate::web::{self, Site};
 use banner::Banner;
 pub(crate) use banner::plural;
+use certificates::Look;
+pub use error::Error;
 use signals::{Signals, Wish};
-
-/// Why a server did not start or a command failed.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Error {
-    /// A source that cannot be read: the operator named it, so the usage is wrong.
-    Source(SourceError),
-    /// Anything else, on this machine and now.
-    Run {
-        /// What failed.
-        what: String,
-        /// Why.
-        cause: String,
-        /// The exact thing to do.
-        help: String,
-    },
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Source(error) => error.fmt(formatter),
-            Self::Run { what, cause, .. } => write!(formatter, "{what}: {cause}"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl From<SourceError> for Error {
-    fn from(error: SourceError) -> Self {
-        Self::Source(error)
-    }
-}
 
 /// A server that runs. Dropping it drains; [`join`](Self::join) waits for the end.
 #[derive(Debug)]
@@ -73,6 +43,9 @@ pub struct Running {
     address: SocketAddr,
     base: String,
     library: Arc<Library>,
+    certificate: Option<String>,
+    certificates: Arc<metrics::Certificates>,
+    look: Option<Look>,
     trigger: Trigger,
     shutdown: Shutdown,
     tasks: JoinSet<()>,
@@ -97,13 +70,23 @@ impl Running {
         &self.library
     }
 
+    /// What is counted of its certificate.
+    #[must_use]
+    pub fn certificates(&self) -> &metrics::Certificates {
+        &self.certificates
+    }
+
     /// Starts the drain: running requests finish, streams end, nothing new begins. Idempotent.
     pub fn drain(&self) {
         self.trigger.drain();
     }
 
-    /// Reads the sources again, in a task: what it finds is logged and served, a failure logged.
+    /// Reads the sources again, in a task: what it finds is logged and served, a failure logged. Looks at the
+    /// certificate's files too.
     pub fn reload(&mut self) {
+        if let Some(look) = &self.look {
+            look.again();
+        }
         self.tasks.spawn(reload(Arc::clone(&self.library), self.shutdown.clone()));
     }
 
@@ -118,7 +101,9 @@ impl Running {
 /// # Errors
 /// An address that cannot be bound, a source that cannot be read, a machine that refuses.
 pub async fn start(config: Config) -> Result<Running, Error> {
-    let listener = bind::bind(SocketAddr::new(config.bind, config.port))?;
+    // What is wrong with the options is told before anything is opened.
+    config.security()?;
+    let listener = bind::bind(config.address())?;
     start_on(listener, config).await
 }
 
@@ -133,21 +118,39 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
         help: "give a bound listener".to_owned(),
     })?;
     let base = base(&config, address);
-    let library = Arc::new(open(&config).await?);
+    let certificates = Arc::default();
+    let (library, secured) =
+        tokio::join!(open(&config), certificates::prepare(&config, &base, &certificates));
+    let (library, secured) = (Arc::new(library?), secured?);
     let (trigger, shutdown) = shutdown::channel();
     let urls = Urls::new(&base);
-    let site = Arc::new(Site::new(Arc::clone(&library), urls.clone()));
+    let mut site = Site::new(Arc::clone(&library), urls.clone());
+    site.gate = secured.as_ref().map(|secured| secured.gate.clone());
+    let site = Arc::new(site);
     let catalog = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
     let dispatcher = Dispatcher::new(Arc::clone(&catalog) as _, config.mcp.clone(), shutdown.clone());
     let hub = hub(&config, Arc::new(dispatcher));
-    let routes = routes(&site, &hub);
-    let router = Arc::new(Router::new(routes, policy(&config, address)));
 
     let mut tasks = JoinSet::new();
-    tasks.spawn(http::serve(listener, router, config.http.clone(), shutdown.clone()));
+    let challenge = secured.as_ref().map(|secured| secured.challenges.route());
+    let table = challenge.into_iter().chain(routes(&site, &hub)).collect();
+    let mut router = Router::new(table, policy(&config, address));
+    let limits = config.http.clone();
+    let (certificate, look) = match secured {
+        None => {
+            tasks.spawn(http::serve(listener, Plain, Arc::new(router), limits, shutdown.clone()));
+            (None, None)
+        }
+        Some(secured) => {
+            router = router.with_gate(secured.gate.clone());
+            let acceptor = secured.acceptor.clone();
+            tasks.spawn(http::serve(listener, acceptor, Arc::new(router), limits, shutdown.clone()));
+            (Some(secured.summary.clone()), Some(secured.keep(&config.http, &mut tasks, &shutdown)))
+        }
+    };
     tasks.spawn(async move { hub.run().await });
     keep_current(&mut tasks, &library, &catalog, &shutdown);
-    Ok(Running { address, base, library, trigger, shutdown, tasks })
+    Ok(Running { address, base, library, certificate, certificates, look, trigger, shutdown, tasks })
 }
 
 /// Reads the documents as `config` says, with the HTTP client for those at a URL.
@@ -185,6 +188,7 @@ pub async fn serve(config: Config, stderr: &mut io::Stderr) -> Result<(), Error>
         index: &library.index(),
         state: &library.state(),
         reload_every,
+        certificate: running.certificate.as_deref(),
     };
     // Without a stderr there is nobody to greet.
     let _ = stderr.lock().write_all(banner.render(stderr.is_terminal()).as_bytes());
@@ -207,6 +211,30 @@ pub async fn serve(config: Config, stderr: &mut io::Stderr) -> Result<(), Error>
     }
 }
 
+/// Obtains a certificate once, serving nothing but the CA's challenges meanwhile.
+///
+/// # Errors
+/// As for [`start`]; why the CA issued none.
+pub async fn renew(config: Config) -> Result<(), Error> {
+    let listener = bind::bind(config.address())?;
+    let base = base(&config, config.address());
+    let Some(secured) = certificates::prepare(&config, &base, &Arc::default()).await? else { return Ok(()) };
+    let (trigger, shutdown) = shutdown::channel();
+    let mut tasks = JoinSet::new();
+    let router = Arc::new(Router::new(vec![secured.challenges.route()], HostPolicy::default()));
+    tasks.spawn(http::serve(
+        listener,
+        secured.acceptor.clone(),
+        router,
+        config.http.clone(),
+        shutdown.clone(),
+    ));
+    let renewed = secured.renew(&config.http, &mut tasks, &shutdown).await;
+    trigger.drain();
+    while tasks.join_next().await.is_some() {}
+    renewed
+}
+
 /// Serves one client over stdin and stdout until its end or a signal.
 ///
 /// # Errors
@@ -216,7 +244,7 @@ pub async fn stdio(config: Config) -> Result<(), Error> {
     let library = Arc::new(open(&config).await?);
     let (trigger, shutdown) = shutdown::channel();
     // Nothing is served from here: links lead to where the same configuration serves over HTTP.
-    let urls = Urls::new(&base(&config, SocketAddr::new(config.bind, config.port)));
+    let urls = Urls::new(&base(&config, config.address()));
     let catalog = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
     let dispatcher = Dispatcher::new(Arc::clone(&catalog) as _, config.mcp.clone(), shutdown.clone());
     let mut tasks = JoinSet::new();
@@ -291,12 +319,15 @@ fn routes(site: &Arc<Site>, hub: &Arc<Hub>) -> Vec<Route> {
     routes
 }
 
-/// How clients reach the server: as configured, else by the bound address.
+/// How clients reach the server: as configured, else by its first domain, else by the bound address.
 fn base(config: &Config, address: SocketAddr) -> String {
-    match &config.base_url {
-        Some(base) => base.as_str().to_owned(),
-        None if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
-        None => format!("http://{address}"),
+    let scheme = if config.certificates.are_wanted() { "https" } else { "http" };
+    match (&config.base_url, config.certificates.domains.first()) {
+        (Some(base), _) => base.as_str().to_owned(),
+        (None, Some(name)) if address.port() == 443 => format!("{scheme}://{}", name.host()),
+        (None, Some(name)) => format!("{scheme}://{}:{}", name.host(), address.port()),
+        (None, None) if address.ip().is_unspecified() => format!("{scheme}://localhost:{}", address.port()),
+        (None, None) => format!("{scheme}://{address}"),
     }
 }
 
@@ -306,6 +337,7 @@ fn policy(config: &Config, address: SocketAddr) -> HostPolicy {
     if !address.ip().is_unspecified() {
         policy.hosts.push(HostName::Address(address.ip()));
     }
+    policy.hosts.extend(config.certificates.domains.iter().map(Identifier::host));
     policy.hosts.extend(config.base_url.as_ref().map(|base| base.host().clone()));
     policy
 }
@@ -314,10 +346,14 @@ fn warn_of_exposure(config: &Config) {
     if config.policy.any_host {
         warn!("allow_host = \"*\": any web page that a user of this network opens can read the documents");
     }
-    let named = config.base_url.is_some() || config.policy.any_host || !config.policy.hosts.is_empty();
-    if !config.bind.is_loopback() && !named {
+    let named = config.base_url.is_some()
+        || config.policy.any_host
+        || !config.policy.hosts.is_empty()
+        || !config.certificates.domains.is_empty();
+    let bind = config.address().ip();
+    if !bind.is_loopback() && !named {
         warn!(
-            bind = %config.bind,
+            %bind,
             "only loopback names are answered; to be reached by name, add --base-url https://docs.example.com \
              or --allow-host docs.example.com"
         );

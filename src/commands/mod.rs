@@ -1,3 +1,4 @@
 //! The commands besides serving; each writes its answer into a buffer that `cli` prints.
 
+pub mod cert;
 pub mod search;

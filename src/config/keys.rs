@@ -4,12 +4,12 @@
 //! `--base-url` and `DOCQUAY_BASE_URL`; `limits.http.body_bytes` is `--limits http.body_bytes=…` and
 //! `DOCQUAY_LIMITS_HTTP_BODY_BYTES`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::Wrong;
 use super::{Config, LogFormat, value};
 use crate::docs::Source;
-use crate::{docs, http, mcp};
+use crate::{docs, http, mcp, tls};
 
 /// One line of the table.
 pub(crate) struct Key {
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Key {
 
 /// Every key, in the order of the help.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(HTTP).chain(MCP).chain(DOCS)
+    KEYS.iter().chain(TLS).chain(HTTP).chain(MCP).chain(DOCS)
 }
 
 const fn one(name: &'static str, set: fn(&mut Config, &str, &Path) -> Result<(), Wrong>) -> Key {
@@ -75,6 +75,10 @@ fn store<T>(place: &mut T, value: Result<T, Wrong>) -> Result<(), Wrong> {
     Ok(())
 }
 
+fn path(place: &mut Option<PathBuf>, text: &str, folder: &Path) -> Result<(), Wrong> {
+    store(place, value::filled(text).map(|text| Some(folder.join(text))))
+}
+
 static KEYS: &[Key] = &[
     list("source", |config, text, folder| {
         if text.is_empty() {
@@ -86,12 +90,50 @@ static KEYS: &[Key] = &[
         });
         Ok(())
     }),
-    one("port", |config, text, _| store(&mut config.port, value::port(text))),
-    one("bind", |config, text, _| store(&mut config.bind, value::address(text))),
+    list("domain", |config, text, _| {
+        let name = value::domain(text)?;
+        // Once is enough; the first stays the first.
+        if !config.certificates.domains.contains(&name) {
+            config.certificates.domains.push(name);
+        }
+        Ok(())
+    }),
+    one("email", |config, text, _| store(&mut config.certificates.email, value::email(text).map(Some))),
+    one("agree_tos", |config, text, _| store(&mut config.certificates.agree_tos, value::switch(text))),
+    one("port", |config, text, _| store(&mut config.port, value::port(text).map(Some))),
+    one("acme_port", |config, text, _| store(&mut config.certificates.acme_port, value::port(text))),
+    one("bind", |config, text, _| store(&mut config.bind, value::address(text).map(Some))),
     one("base_url", |config, text, _| store(&mut config.base_url, value::base_url(text).map(Some))),
     one("site_url", |config, text, _| {
         store(&mut config.docs.site_url, value::base_url(text).map(|url| Some(url.as_str().to_owned())))
     }),
+    one("certs", |config, text, folder| {
+        store(&mut config.certificates.folder, value::filled(text).map(|text| folder.join(text)))
+    }),
+    one("ephemeral_certs", |config, text, _| store(&mut config.certificates.ephemeral, value::switch(text))),
+    one("acme_directory", |config, text, _| {
+        store(&mut config.certificates.directory, value::directory(text).map(Some))
+    }),
+    one("staging", |config, text, _| store(&mut config.certificates.staging, value::switch(text))),
+    one("acme_ca_file", |config, text, folder| path(&mut config.certificates.ca_file, text, folder)),
+    one("acme_profile", |config, text, _| {
+        store(&mut config.certificates.profile, value::filled(text).map(Some))
+    }),
+    one("acme_preferred_chain", |config, text, _| {
+        store(&mut config.certificates.preferred_chain, value::filled(text).map(Some))
+    }),
+    one("acme_challenge", |config, text, _| {
+        store(&mut config.certificates.challenge, value::challenge(text))
+    }),
+    one("eab_kid", |config, text, _| store(&mut config.certificates.eab_kid, value::filled(text).map(Some))),
+    one("eab_hmac_key_file", |config, text, folder| {
+        path(&mut config.certificates.eab_hmac_key_file, text, folder)
+    }),
+    one("fallback_acme_directory", |config, text, _| {
+        store(&mut config.certificates.fallback_directory, value::directory(text).map(Some))
+    }),
+    one("tls_cert", |config, text, folder| path(&mut config.certificates.tls_cert, text, folder)),
+    one("tls_key", |config, text, folder| path(&mut config.certificates.tls_key, text, folder)),
     list("allow_origin", |config, text, _| {
         config.policy.origins.push(value::origin(text)?);
         Ok(())
@@ -134,6 +176,10 @@ macro_rules! limits {
         };
     };
 }
+
+limits!(TLS, tls: tls::Limits {
+    handshake: value::duration,
+} besides {});
 
 limits!(HTTP, http: http::Limits {
     sniff: value::duration,

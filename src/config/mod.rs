@@ -3,41 +3,47 @@
 //! Owns reading and validating them and gathers every part's own options. Nobody but the
 //! composition root reads the whole [`Config`].
 
+mod certificates;
 mod error;
 mod keys;
 mod raw;
 mod value;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use certificates::{Certificates, Security};
 pub use error::Error;
 pub use raw::Flags;
 pub use value::BaseUrl;
 
 use crate::docs::{self, Source};
-use crate::{http, mcp};
+use crate::{http, mcp, tls};
 use raw::{Entry, Place};
 
-/// Everything an operator can set, validated. The default serves docquay's own manual at
+/// Everything an operator can set, each value validated. The default serves docquay's own manual at
 /// 127.0.0.1:8080.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
     /// What is served; none: docquay's own manual.
     pub sources: Vec<Source>,
-    /// Where to listen. Default 127.0.0.1; `::` is dual stack.
-    pub bind: IpAddr,
-    /// Default 8080; 0 lets the system choose.
-    pub port: u16,
+    /// Where to listen; `::` is dual stack. None: `::` with a certificate, else 127.0.0.1.
+    pub bind: Option<IpAddr>,
+    /// 0 lets the system choose. None: 443 with a certificate, else 8080.
+    pub port: Option<u16>,
     /// How clients reach this server, if not by the bound address.
     pub base_url: Option<BaseUrl>,
-    /// `allow_host` and `allow_origin`; the bound address and `base_url`'s host are added at start.
+    /// Where certificates come from.
+    pub certificates: Certificates,
+    /// `allow_host` and `allow_origin`; the bound address, domains and `base_url`'s host are added at start.
     pub policy: http::HostPolicy,
     /// How sources are read.
     pub docs: docs::Options,
+    /// Limits of handshakes.
+    pub tls: tls::Limits,
     /// Limits of connections and requests.
     pub http: http::Limits,
     /// Limits of sessions and calls.
@@ -84,11 +90,13 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             sources: Vec::new(),
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port: 8080,
+            bind: None,
+            port: None,
             base_url: None,
+            certificates: Certificates::default(),
             policy: http::HostPolicy::default(),
             docs: docs::Options::default(),
+            tls: tls::Limits::default(),
             http: http::Limits::default(),
             mcp: mcp::Limits::default(),
             sse_keep_alive: Some(Duration::from_secs(15)),
@@ -120,6 +128,37 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// Where to listen: as configured, else every address with a certificate, else this machine alone.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let (bind, port) = if self.certificates.are_wanted() {
+            (IpAddr::V6(Ipv6Addr::UNSPECIFIED), 443)
+        } else {
+            (IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
+        };
+        SocketAddr::new(self.bind.unwrap_or(bind), self.port.unwrap_or(port))
+    }
+
+    /// How connections are protected.
+    ///
+    /// # Errors
+    /// Options that contradict each other or miss a part, or ask for what no public CA issues.
+    pub fn security(&self) -> Result<Security, Error> {
+        let security = self.certificates.security()?;
+        let address = self.address();
+        if matches!(security, Security::Acme { .. })
+            && address.port() == self.certificates.acme_port
+            && address.port() != 0
+        {
+            return Err(Error::new(
+                format!("port {} cannot serve both https and http", address.port()),
+                "port and acme_port are the same",
+                "leave out --port for 443, or --acme-port for 80",
+            ));
+        }
+        Ok(security)
     }
 }
 
@@ -203,11 +242,16 @@ mod tests {
     fn sample(key: &str) -> &'static str {
         match key {
             "source" => "/tmp/pages",
+            "certs" | "acme_ca_file" | "eab_hmac_key_file" | "tls_cert" | "tls_key" => "/tmp/file",
             "bind" => "127.0.0.7",
             "base_url" | "site_url" => "https://docs.example.com",
             "allow_origin" => "https://app.example.com",
             "allow_host" => "docs.example.com",
-            "source_wait" => "true",
+            "source_wait" | "agree_tos" | "ephemeral_certs" | "staging" => "true",
+            "domain" => "docs.example.org",
+            "email" => "ops@example.com",
+            "acme_directory" | "fallback_acme_directory" => "https://ca.example/directory",
+            "acme_challenge" => "tls-alpn-01",
             "log_format" => "json",
             "log_level" => "debug",
             _ => "17",
@@ -271,10 +315,36 @@ mod tests {
     fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
         let file = "port = 3\n";
         let variables = [("DOCQUAY_PORT", "2")];
-        assert_eq!(load(flag("port", "1"), &variables, file).unwrap().port, 1);
-        assert_eq!(load(Flags::default(), &variables, file).unwrap().port, 2);
-        assert_eq!(load(Flags::default(), &[], file).unwrap().port, 3);
-        assert_eq!(load(Flags::default(), &[], "").unwrap().port, 8080);
+        assert_eq!(load(flag("port", "1"), &variables, file).unwrap().address().port(), 1);
+        assert_eq!(load(Flags::default(), &variables, file).unwrap().address().port(), 2);
+        assert_eq!(load(Flags::default(), &[], file).unwrap().address().port(), 3);
+        assert_eq!(load(Flags::default(), &[], "").unwrap().address().port(), 8080);
+    }
+
+    #[test]
+    fn a_certificate_moves_the_defaults_of_port_and_address() {
+        let shown = |config: Config| config.address().to_string();
+        assert_eq!(shown(load(Flags::default(), &[], "").unwrap()), "127.0.0.1:8080");
+        assert_eq!(shown(load(flag("domain", "a.example"), &[], "").unwrap()), "[::]:443");
+        assert_eq!(shown(load(flag("tls_cert", "a"), &[], "port = 8443").unwrap()), "[::]:8443");
+        let same = load(flag("domain", "a.example"), &[], "port = 80\nagree_tos = true").unwrap();
+        assert_eq!(same.security().unwrap_err().cause, "port and acme_port are the same");
+    }
+
+    #[test]
+    fn a_domain_is_taken_as_people_write_it() {
+        for (text, read) in
+            [("DOCS.example.com", "docs.example.com"), ("b\u{fc}cher.example", "xn--bcher-kva.example")]
+        {
+            let config = load(flag("domain", text), &[], "").unwrap();
+            assert_eq!(config.certificates.domains[0].to_string(), read);
+        }
+        for (text, help) in
+            [("*.example.com", "each name"), ("https://a.example", "the name alone"), ("", "the name alone")]
+        {
+            let error = load(flag("domain", text), &[], "").unwrap_err();
+            assert!(error.help.contains(help), "{text}: {error:?}");
+        }
     }
 
     #[test]

@@ -181,7 +181,7 @@ fn is_table(name: &str) -> bool {
 }
 
 fn tables() -> impl Iterator<Item = &'static str> {
-    ["limits", "limits.http", "limits.mcp", "limits.docs"].into_iter()
+    ["limits", "limits.tls", "limits.http", "limits.mcp", "limits.docs"].into_iter()
 }
 
 fn unknown(place: &str, name: &str) -> Error {
@@ -253,7 +253,7 @@ mod tests {
         let error = file(Path::new("docquay.toml"), "[limit]\n").unwrap_err();
         assert_eq!(error.help, "did you mean `limits`?");
         let error = file(Path::new("docquay.toml"), "zzzzzzzzzzzz = 1").unwrap_err();
-        assert!(error.help.starts_with("the keys are source, port, bind"), "{}", error.help);
+        assert!(error.help.starts_with("the keys are source, domain, email"), "{}", error.help);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::LogLevel;
 use super::error::Wrong;
-use crate::names::{Authority, HostName, Origin};
+use crate::acme::ChallengeKind;
+use crate::names::{Authority, HostName, Identifier, Origin};
+use crate::outbound;
 
 /// An absolute `http(s)` address without query or fragment, and without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +97,70 @@ pub(super) fn host(text: &str) -> Result<HostName, Wrong> {
             "write the name alone, without scheme and port: docs.example.com; or * for any",
         )
     })
+}
+
+/// What a certificate is for: a domain name, in Unicode too, or an address.
+pub(super) fn domain(text: &str) -> Result<Identifier, Wrong> {
+    if text.starts_with("*.") {
+        return Err(Wrong::new(
+            format!("`{text}` is a wildcard, which needs a change of the DNS for each renewal"),
+            "give each name by itself: --domain docs.example.com --domain api.example.com",
+        ));
+    }
+    let ascii = if text.is_ascii() { None } else { outbound::ascii_host(text) };
+    Identifier::parse(ascii.as_deref().unwrap_or(text)).ok().ok_or_else(|| {
+        Wrong::new(
+            format!("`{text}` is no domain name"),
+            "write the name alone, without scheme, port and path: docs.example.com; or a public IP address",
+        )
+    })
+}
+
+/// An address that the CA may write to.
+pub(super) fn email(text: &str) -> Result<String, Wrong> {
+    let address = text.strip_prefix("mailto:").unwrap_or(text);
+    let good = address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
+    // RFC 8555 §7.3: one address, no header fields.
+    if good && !address.contains([',', '?', ' ', '<', '>']) && address.is_ascii() {
+        return Ok(address.to_owned());
+    }
+    Err(Wrong::new(format!("`{text}` is no mail address"), "write one address: ops@example.com"))
+}
+
+/// A CA's directory. RFC 8555 §6.1: https only.
+pub(super) fn directory(text: &str) -> Result<String, Wrong> {
+    let wrong = |cause: String| Wrong::new(cause, "write it as https://ca.example.com/acme/directory");
+    let rest = text
+        .strip_prefix("https://")
+        .ok_or_else(|| wrong(format!("`{text}` does not begin with https://")))?;
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if Authority::parse(authority).is_err() || rest.contains('#') || rest.contains(char::is_whitespace) {
+        return Err(wrong(format!("`{text}` is no URL of a directory")));
+    }
+    Ok(text.to_owned())
+}
+
+/// A challenge type, or `auto` for either.
+pub(super) fn challenge(text: &str) -> Result<Option<ChallengeKind>, Wrong> {
+    match text {
+        "auto" => Ok(None),
+        "http-01" => Ok(Some(ChallengeKind::Http01)),
+        "tls-alpn-01" => Ok(Some(ChallengeKind::TlsAlpn01)),
+        "dns-01" => Err(Wrong::new("docquay does not change the DNS", "use auto, http-01 or tls-alpn-01")),
+        _ => Err(Wrong::new(
+            format!("there is no challenge type `{text}`"),
+            "use auto, http-01 or tls-alpn-01",
+        )),
+    }
+}
+
+/// Any text but none.
+pub(super) fn filled(text: &str) -> Result<String, Wrong> {
+    if text.is_empty() {
+        Err(Wrong::new("it is empty", "give a value, or leave the option out"))
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// `30s`, `500ms`, `10m`, `2h`, or seconds; never zero.

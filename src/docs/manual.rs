@@ -15,6 +15,7 @@ const PAGES: &[(&str, &str)] = &[
     ("clients.md", include_str!("manual/clients.md")),
     ("endpoints.md", include_str!("manual/endpoints.md")),
     ("configuration.md", include_str!("manual/configuration.md")),
+    ("certificates.md", include_str!("manual/certificates.md")),
     ("reload.md", include_str!("manual/reload.md")),
     ("limits.md", include_str!("manual/limits.md")),
     ("security.md", include_str!("manual/security.md")),

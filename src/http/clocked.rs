@@ -107,6 +107,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClockedIo<S> {
             // hyper waits for the header's end, so nobody else writes now. One try: a peer that
             // does not take these few bytes is not owed a second one.
             let _ = Pin::new(&mut self.inner).poll_write(context, REQUEST_TIMEOUT);
+            // Over TLS this says that the answer is whole (RFC 8446 §6.1).
+            let _ = Pin::new(&mut self.inner).poll_shutdown(context);
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

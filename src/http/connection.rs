@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::accept::Scheme;
 use super::activity::{Activity, Tracked, Verdict};
 use super::clocked::{ClockedIo, ReadClocks};
 use super::limits::Limits;
@@ -35,6 +36,7 @@ use crate::shutdown::Shutdown;
 pub(super) struct Context {
     pub(super) router: Arc<Router>,
     pub(super) limits: Limits,
+    pub(super) scheme: Scheme,
 }
 
 /// Speaks HTTP over `stream` until the peer ends, a clock ends it, or the drain is through.
@@ -178,7 +180,7 @@ async fn answer(
             format!("more than {} header fields\n", limits.header_fields),
         )
     } else {
-        let request = Request::incoming(request, peer, limits.body_bytes, limits.body);
+        let request = Request::incoming(request, peer, limits).with_scheme(context.scheme);
         context.router.answer(request).await
     };
     response.map(|body| Tracked::new(body, running))

@@ -1,6 +1,7 @@
 //! Accepting connections: bounds, backoff on errors, the drain.
 //!
-//! Owns the tasks of all connections: they end before [`serve`] returns. Never reads a byte.
+//! Owns the tasks of all connections: they end before [`serve`] returns. Never reads a byte: how a socket
+//! becomes the stream that HTTP is spoken over, an [`Accept`] decides inside the connection's task.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::accept::Accept;
 use super::connection::{self, Context};
 use super::limits::Limits;
 use super::router::Router;
@@ -19,9 +21,19 @@ use super::throttle::Throttle;
 use crate::shutdown::Shutdown;
 
 /// Serves `listener` until `shutdown` drains and every connection has ended (or the drain limit
-/// cuts it). HTTP/1.1 and HTTP/2 by prior knowledge.
-pub async fn serve(listener: TcpListener, router: Arc<Router>, limits: Limits, shutdown: Shutdown) {
-    let context = Arc::new(Context { router, limits });
+/// cuts it). HTTP/1.1 and HTTP/2, told apart by their first bytes.
+///
+/// `accept` turns a socket into a stream: [`Plain`](super::Plain), or TLS.
+pub async fn serve<A: Accept>(
+    listener: TcpListener,
+    accept: A,
+    router: Arc<Router>,
+    limits: Limits,
+    shutdown: Shutdown,
+) {
+    let drain = limits.drain;
+    let context = Arc::new(Context { router, limits, scheme: A::SCHEME });
+    let service = Arc::new(Service { accept, context, shutdown: shutdown.clone() });
     let mut open = Open::default();
     let mut backoff = Backoff::default();
     loop {
@@ -29,7 +41,9 @@ pub async fn serve(listener: TcpListener, router: Arc<Router>, limits: Limits, s
             accepted = listener.accept(), if !backoff.waits() => match accepted {
                 Ok((stream, peer)) => {
                     backoff = Backoff::default();
-                    open.admit(stream, peer, &context, &shutdown);
+                    // An IPv4 peer of a dual-stack socket is known, and logged, by its own address.
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                    open.admit(stream, peer, &service);
                 }
                 Err(error) => backoff.failed(&error),
             },
@@ -40,7 +54,27 @@ pub async fn serve(listener: TcpListener, router: Arc<Router>, limits: Limits, s
     }
     // Closed first: whoever connects from here on is told so by the kernel.
     drop(listener);
-    open.drain(context.limits.drain).await;
+    open.drain(drain).await;
+}
+
+/// What the connections of a listener have in common.
+struct Service<A> {
+    accept: A,
+    context: Arc<Context>,
+    shutdown: Shutdown,
+}
+
+impl<A: Accept> Service<A> {
+    /// One connection from its socket to its end. A drain ends a handshake that is in progress at once: no
+    /// request has been promised an answer yet.
+    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr) {
+        let accepted = tokio::select! {
+            accepted = self.accept.accept(socket, peer) => accepted,
+            () = self.shutdown.draining() => return,
+        };
+        let Some(stream) = accepted else { return };
+        connection::serve(stream, peer, Arc::clone(&self.context), self.shutdown.clone()).await;
+    }
 }
 
 /// The connections that are open.
@@ -54,12 +88,12 @@ struct Open {
 
 impl Open {
     /// Starts a connection, or closes it at once if a bound is reached.
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, context: &Arc<Context>, shutdown: &Shutdown) {
+    fn admit<A: Accept>(&mut self, stream: TcpStream, peer: SocketAddr, service: &Arc<Service<A>>) {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.forget(ended);
         }
         let address = client(peer.ip());
-        if let Some(bound) = self.bound_reached(address, &context.limits) {
+        if let Some(bound) = self.bound_reached(address, &service.context.limits) {
             if let Some(unreported) = self.refusals.admit() {
                 tracing::warn!(%peer, bound, unreported, "connection refused: too many are open");
             }
@@ -68,10 +102,7 @@ impl Open {
         // A small answer must not wait for the acknowledgement of the one before it. Failing means
         // that the peer has gone; the first read will tell.
         let _ = stream.set_nodelay(true);
-        // TLS enters here: inside this task, under a deadline of its own, an acceptor turns the
-        // socket into the stream that `connection::serve` gets. Nothing behind it changes.
-        let task = connection::serve(stream, peer, Arc::clone(context), shutdown.clone());
-        let id = self.tasks.spawn(task).id();
+        let id = self.tasks.spawn(Arc::clone(service).connection(stream, peer)).id();
         if let Some(address) = address {
             self.addresses.insert(id, address);
             *self.per_address.entry(address).or_default() += 1;

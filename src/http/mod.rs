@@ -3,6 +3,7 @@
 //! Owns everything between a bound `TcpListener` and a [`Handler`]. Never learns what MCP, ACME or
 //! the documents are. RFC 9110, 9112, 9113; the HTML standard's "Server-sent events".
 
+mod accept;
 mod activity;
 mod alarm;
 mod body;
@@ -12,16 +13,19 @@ mod cors;
 mod limits;
 mod listener;
 mod policy;
+pub mod redirect;
 mod request;
 mod response;
 mod router;
 pub mod sse;
 mod throttle;
 
+pub use accept::{Accept, Plain, Scheme};
 pub use body::Body;
 pub use limits::Limits;
 pub use listener::serve;
 pub use policy::HostPolicy;
 pub use request::{BodyError, Request};
 pub use response::{Response, empty, json, method_not_allowed, stream, text};
-pub use router::{Access, Checks, Handler, Path, Route, Router};
+pub use router::{Access, Checks, Gate, Handler, Path, Route, Router};
+pub use throttle::Throttle;

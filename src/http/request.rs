@@ -8,6 +8,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
+use super::accept::Scheme;
+use super::limits::Limits;
 use super::response::{Response, text};
 
 /// A request as a [`Handler`](super::Handler) gets it.
@@ -16,6 +18,7 @@ pub struct Request {
     head: ::http::request::Parts,
     body: Source,
     peer: SocketAddr,
+    scheme: Scheme,
     limit: usize,
     deadline: Duration,
 }
@@ -56,22 +59,39 @@ impl BodyError {
 }
 
 impl Request {
-    /// A request whose body is already here: for embedders and tests.
+    /// A request whose body is already here: for embedders and tests. It came over plain HTTP, unless
+    /// [`with_scheme`](Self::with_scheme) says otherwise.
     #[must_use]
     pub fn whole(head: ::http::request::Parts, body: Bytes, peer: SocketAddr) -> Self {
         let limit = body.len();
-        Self { head, body: Source::Whole(body), peer, limit, deadline: Duration::MAX }
+        let (body, scheme) = (Source::Whole(body), Scheme::Http);
+        Self { head, body, peer, scheme, limit, deadline: Duration::MAX }
     }
 
     /// A request that hyper is still receiving.
-    pub(crate) fn incoming(
-        request: ::http::Request<Incoming>,
-        peer: SocketAddr,
-        limit: usize,
-        deadline: Duration,
-    ) -> Self {
+    pub(super) fn incoming(request: ::http::Request<Incoming>, peer: SocketAddr, limits: &Limits) -> Self {
         let (head, body) = request.into_parts();
-        Self { head, body: Source::Hyper(body), peer, limit, deadline }
+        let (body, scheme) = (Source::Hyper(body), Scheme::Http);
+        Self { head, body, peer, scheme, limit: limits.body_bytes, deadline: limits.body }
+    }
+
+    /// The same request over another scheme.
+    #[must_use]
+    pub fn with_scheme(mut self, scheme: Scheme) -> Self {
+        self.scheme = scheme;
+        self
+    }
+
+    /// What it came over, between the peer and this process: a proxy may have taken the TLS off before.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Whether it came over TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.scheme == Scheme::Https
     }
 
     /// The method.
@@ -84,6 +104,12 @@ impl Request {
     #[must_use]
     pub fn path(&self) -> &str {
         self.head.uri.path()
+    }
+
+    /// The host that the request's target names: HTTP/2's `:authority`, HTTP/1's absolute form.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.head.uri.authority().map(::http::uri::Authority::as_str)
     }
 
     /// The first query parameter of that name, percent-decoded.

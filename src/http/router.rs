@@ -6,9 +6,11 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ::http::header::{CONTENT_LENGTH, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use ::http::header::{CONTENT_LENGTH, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use ::http::{Method, StatusCode};
+use tokio::sync::watch;
 
 use super::body::Body;
 use super::cors;
@@ -84,19 +86,64 @@ impl Path {
     }
 }
 
+/// Whether the routes that are judged may be used yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// They may.
+    Open,
+    /// Every route but the exempt ones is a 503.
+    Closed {
+        /// What is waited for, in words for whoever asks: one line, without a newline.
+        reason: String,
+        /// When it is worth asking again; whole seconds, at least one.
+        retry_after: Duration,
+    },
+}
+
+impl Gate {
+    fn refusal(&self) -> Option<Response> {
+        let Self::Closed { reason, retry_after } = self else { return None };
+        let mut response = text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"));
+        response.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().max(1).into());
+        Some(response)
+    }
+}
+
 /// The table with its policy.
-#[derive(Debug)]
 pub struct Router {
     routes: Vec<Route>,
     policy: HostPolicy,
+    gate: Option<watch::Receiver<Gate>>,
+    fallback: Option<Arc<dyn Handler>>,
     refusals: Throttle,
+}
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { routes, policy, gate, .. } = self;
+        let mut shown = formatter.debug_struct("Router");
+        shown.field("routes", routes).field("policy", policy).field("gate", gate).finish_non_exhaustive()
+    }
 }
 
 impl Router {
     /// A router over `routes`; the first match answers, none is a 404.
     #[must_use]
     pub fn new(routes: Vec<Route>, policy: HostPolicy) -> Self {
-        Self { routes, policy, refusals: Throttle::default() }
+        Self { routes, policy, gate: None, fallback: None, refusals: Throttle::default() }
+    }
+
+    /// While `gate` is closed, only the exempt routes answer. A gate whose sender is gone stays as it is.
+    #[must_use]
+    pub fn with_gate(self, gate: watch::Receiver<Gate>) -> Self {
+        Self { gate: Some(gate), ..self }
+    }
+
+    /// Lets `handler` answer where no route matches, in place of the 404. Neither Host nor Origin is judged for
+    /// it, and the gate does not hold it back: it must reveal nothing.
+    #[must_use]
+    pub fn with_fallback(self, handler: Arc<dyn Handler>) -> Self {
+        Self { fallback: Some(handler), ..self }
     }
 
     /// The table, for the test that walks it.
@@ -113,7 +160,7 @@ impl Router {
         }
         let mut response = match self.routes.iter().find(|route| route.path.matches(request.path())) {
             Some(route) => self.through(route, request).await,
-            None => text(StatusCode::NOT_FOUND, "no such path\n"),
+            None => self.unmatched(request).await,
         };
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if head_only { without_body(response) } else { response }
@@ -122,6 +169,9 @@ impl Router {
     async fn through(&self, route: &Route, request: Request) -> Response {
         if route.checks == Checks::Exempt {
             return Arc::clone(&route.handler).handle(request).await;
+        }
+        if let Some(refusal) = self.held_back() {
+            return refusal;
         }
         let origin = match self.policy.judge(request.head()) {
             Ok(origin) => origin.cloned(),
@@ -134,6 +184,18 @@ impl Router {
         };
         cors::allow(&mut response, origin);
         response
+    }
+
+    async fn unmatched(&self, request: Request) -> Response {
+        match &self.fallback {
+            Some(fallback) => Arc::clone(fallback).handle(request).await,
+            None => self.held_back().unwrap_or_else(|| text(StatusCode::NOT_FOUND, "no such path\n")),
+        }
+    }
+
+    /// The answer of a closed gate.
+    fn held_back(&self) -> Option<Response> {
+        self.gate.as_ref().and_then(|gate| gate.borrow().refusal())
     }
 
     fn refuse(&self, refusal: Refusal, request: &Request) -> Response {
@@ -177,31 +239,43 @@ mod tests {
         }
     }
 
-    fn router() -> Router {
+    fn routes() -> Vec<Route> {
         let route = |path, checks, name| Route {
             path,
             access: Access::Documents,
             checks,
             handler: Arc::new(Named(name)),
         };
-        let routes = vec![
+        vec![
             route(Path::Exact("/mcp"), Checks::HostAndOrigin, "mcp"),
             route(Path::Prefix("/docs/"), Checks::HostAndOrigin, "docs"),
             route(Path::Exact("/healthz"), Checks::Exempt, "health"),
-        ];
+        ]
+    }
+
+    fn router() -> Router {
         let mut policy = HostPolicy::default();
         policy.hosts.push(HostName::parse("docs.example.com").unwrap());
-        Router::new(routes, policy)
+        Router::new(routes(), policy)
     }
 
     async fn ask(method: Method, path: &str, fields: &[(&str, &str)]) -> (::http::response::Parts, String) {
+        ask_of(&router(), method, path, fields).await
+    }
+
+    async fn ask_of(
+        router: &Router,
+        method: Method,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> (::http::response::Parts, String) {
         let mut request = ::http::Request::builder().method(method).uri(path);
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
         let request = Request::whole(head, Bytes::new(), ([127, 0, 0, 1], 1).into());
-        let (head, body) = router().answer(request).await.into_parts();
+        let (head, body) = router.answer(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (head, String::from_utf8(body.to_vec()).unwrap())
     }
@@ -262,5 +336,33 @@ mod tests {
         assert_eq!(ask(Method::OPTIONS, "/mcp", &[HOST]).await.0.status, 405);
         let evil = [HOST, ("origin", "https://evil.example")];
         assert_eq!(ask(Method::OPTIONS, "/mcp", &evil).await.0.status, 403);
+    }
+
+    #[tokio::test]
+    async fn a_closed_gate_says_what_is_waited_for_and_lets_only_the_exempt_through() {
+        let reason = "the certificate for docs.example.com is being obtained";
+        let retry_after = Duration::from_millis(200);
+        let (gate, watched) = watch::channel(Gate::Closed { reason: reason.to_owned(), retry_after });
+        let router = router().with_gate(watched);
+        for path in ["/mcp", "/docs/a", "/nowhere"] {
+            let (head, body) = ask_of(&router, Method::GET, path, &[HOST]).await;
+            assert_eq!((head.status.as_u16(), body), (503, format!("{reason}\n")), "{path}");
+            assert_eq!(head.headers[RETRY_AFTER], "1");
+        }
+        assert_eq!(ask_of(&router, Method::GET, "/healthz", &[]).await.1, "GET health");
+        gate.send_replace(Gate::Open);
+        drop(gate);
+        assert_eq!(ask_of(&router, Method::GET, "/mcp", &[HOST]).await.1, "GET mcp");
+        assert_eq!(ask_of(&router, Method::GET, "/nowhere", &[HOST]).await.0.status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_fallback_answers_where_no_route_does_whatever_the_host() {
+        let router = router().with_fallback(Arc::new(Named("fallback")));
+        for fields in [&[HOST][..], &[("host", "evil.example")]] {
+            let (head, body) = ask_of(&router, Method::POST, "/nowhere", fields).await;
+            assert_eq!((head.status.as_u16(), body.as_str()), (200, "POST fallback"));
+        }
+        assert_eq!(ask_of(&router, Method::GET, "/mcp", &[HOST]).await.1, "GET mcp");
     }
 }

@@ -7,11 +7,11 @@ use tokio::time::Instant;
 
 /// Lets one event a minute through and counts the rest.
 #[derive(Debug, Default)]
-pub(super) struct Throttle(Mutex<(Option<Instant>, u64)>);
+pub struct Throttle(Mutex<(Option<Instant>, u64)>);
 
 impl Throttle {
     /// Whether to write now; if so, how many were kept quiet since the last time.
-    pub(super) fn admit(&self) -> Option<u64> {
+    pub fn admit(&self) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if state.0.is_some_and(|last| now - last < PERIOD) {

@@ -14,6 +14,8 @@ pub(super) struct Banner<'a> {
     pub(super) index: &'a Index,
     pub(super) state: &'a State,
     pub(super) reload_every: Duration,
+    /// None: plain HTTP.
+    pub(super) certificate: Option<&'a str>,
 }
 
 impl Banner<'_> {
@@ -27,6 +29,9 @@ impl Banner<'_> {
             let _ = writeln!(text, "  {label:<13}{value}");
         };
         line("server", &format!("{bold}{base}/mcp{plain}"));
+        if let Some(certificate) = self.certificate {
+            line("certificate", certificate);
+        }
         line("documents", &self.documents());
         line("reload", &self.reload());
         line("Claude Code", &format!("claude mcp add --transport http docs {base}/mcp"));

@@ -1,4 +1,6 @@
-//! Binding the listener, early and with words for what can go wrong.
+//! Binding the listeners, early and with words for what can go wrong.
+//!
+//! Each falls back to IPv4 by itself where there is no IPv6.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,16 +10,33 @@ use tokio::net::TcpListener;
 
 use super::Error;
 
-/// A listener at `address`; `[::]` takes IPv4 too, and where there is no IPv6 it is 0.0.0.0.
+/// What a listener is for: it decides what helps when it cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Serving,
+    Acme,
+}
+
+/// The serving listener at `address`; `[::]` takes IPv4 too, and where there is no IPv6 it is 0.0.0.0.
 pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    bind_for(address, Purpose::Serving)
+}
+
+/// The listener for HTTP-01 and the redirect to https, port 80. Without it the server still serves: the error is
+/// for a warning that TLS-ALPN-01 is left alone.
+pub(super) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
+    bind_for(address, Purpose::Acme)
+}
+
+fn bind_for(address: SocketAddr, purpose: Purpose) -> Result<TcpListener, Error> {
     let bound = match listen(address) {
         Err(error) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && no_ipv6(&error) => {
-            tracing::warn!("this machine has no IPv6; listening on 0.0.0.0");
+            tracing::warn!(port = address.port(), "this machine has no IPv6; listening on 0.0.0.0");
             listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port()))
         }
         other => other,
     };
-    bound.map_err(|error| explain(address, &error))
+    bound.map_err(|error| explain(address, purpose, &error))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -38,27 +57,41 @@ fn no_ipv6(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)
 }
 
-fn explain(address: SocketAddr, error: &io::Error) -> Error {
+fn explain(address: SocketAddr, purpose: Purpose, error: &io::Error) -> Error {
     let port = address.port();
-    let (cause, help) = match error.kind() {
-        io::ErrorKind::AddrInUse => (
-            format!("another program listens on port {port}"),
-            format!(
-                "see which one with: ss -ltnp 'sport = :{port}'\nor choose another port: --port {}",
-                if port == u16::MAX { 8080 } else { port + 1 }
-            ),
-        ),
-        io::ErrorKind::PermissionDenied => {
-            (format!("this user may not open port {port}"), "choose a port from 1024: --port 8080".to_owned())
+    let cause = match error.kind() {
+        io::ErrorKind::AddrInUse => format!("another program listens on port {port}"),
+        io::ErrorKind::PermissionDenied => format!("this user may not open port {port}"),
+        io::ErrorKind::AddrNotAvailable => format!("this machine has no address {}", address.ip()),
+        _ => error.to_string(),
+    };
+    let find_it = format!("see which one with: ss -ltnp 'sport = :{port}'");
+    let listen_on_all =
+        "list its addresses with: ip addr\nor listen on all of them: --bind '[::]'".to_owned();
+    let help = match (error.kind(), purpose) {
+        (io::ErrorKind::AddrInUse, Purpose::Serving) => {
+            let other = if port == u16::MAX { 8080 } else { port + 1 };
+            format!("{find_it}\nor choose another port: --port {other}")
         }
-        io::ErrorKind::AddrNotAvailable => (
-            format!("this machine has no address {}", address.ip()),
-            "list its addresses with: ip addr\nor listen on all of them: --bind '[::]'".to_owned(),
-        ),
-        _ => (error.to_string(), "choose another address or port: --bind, --port".to_owned()),
+        (io::ErrorKind::AddrInUse, Purpose::Acme) => format!("{find_it}\n{WITHOUT_HTTP_01}"),
+        (io::ErrorKind::PermissionDenied, Purpose::Serving) => {
+            format!("choose a port from 1024: --port 8080\nor {ALLOW_IT}")
+        }
+        (io::ErrorKind::PermissionDenied, Purpose::Acme) => {
+            format!("{ALLOW_IT}\nor forward port 80 to one from 1024: --acme-port 8080\n{WITHOUT_HTTP_01}")
+        }
+        (io::ErrorKind::AddrNotAvailable, _) => listen_on_all,
+        (_, Purpose::Serving) => "choose another address or port: --bind, --port".to_owned(),
+        (_, Purpose::Acme) => {
+            format!("choose another address or port: --bind, --acme-port\n{WITHOUT_HTTP_01}")
+        }
     };
     Error::Run { what: format!("cannot listen on {address}"), cause, help }
 }
+
+const ALLOW_IT: &str = "allow it with: setcap cap_net_bind_service=+ep \"$(command -v docquay)\" \
+    (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)";
+const WITHOUT_HTTP_01: &str = "or do without it: --acme-challenge tls-alpn-01";
 
 const BACKLOG: i32 = 1024;
 
@@ -75,6 +108,26 @@ mod tests {
         assert_eq!(what, format!("cannot listen on {address}"));
         assert_eq!(cause, format!("another program listens on port {port}"));
         assert!(help.contains(&format!("ss -ltnp 'sport = :{port}'")) && help.contains("--port"), "{help}");
+    }
+
+    #[tokio::test]
+    async fn the_acme_port_in_use_is_explained_with_the_way_to_do_without_it() {
+        let first = bind_acme("[::]:0".parse().unwrap()).unwrap();
+        let address = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), first.local_addr().unwrap().port());
+        let Err(Error::Run { help, .. }) = bind_acme(address) else { panic!("bound twice") };
+        assert!(help.contains("ss -ltnp") && help.contains("--acme-challenge tls-alpn-01"), "{help}");
+        assert!(!help.contains("--port"), "{help}");
+    }
+
+    #[test]
+    fn a_port_that_may_not_be_opened_is_explained_for_each_purpose() {
+        let error = io::ErrorKind::PermissionDenied.into();
+        for (purpose, option) in [(Purpose::Serving, "--port 8080"), (Purpose::Acme, "--acme-port 8080")] {
+            let explained = explain("[::]:80".parse().unwrap(), purpose, &error);
+            let Error::Run { cause, help, .. } = explained else { panic!("{explained}") };
+            assert_eq!(cause, "this user may not open port 80");
+            assert!(help.contains(option), "{help}");
+        }
     }
 
     #[tokio::test]

@@ -4,15 +4,20 @@ use ::http::StatusCode;
 
 use super::Site;
 use super::answer::{PLAIN, whole};
-use crate::http::Response;
+use crate::http::{Gate, Response};
 
 /// The process answers.
 pub(super) fn alive() -> Response {
     whole(StatusCode::OK, PLAIN, "ok\n")
 }
 
-/// Every source has been read once; else 503 with the reason.
+/// There is a certificate, and every source has been read once; else 503 with the reason.
 pub(super) fn ready(site: &Site) -> Response {
+    if let Some(gate) = &site.gate
+        && let Gate::Closed { reason, .. } = &*gate.borrow()
+    {
+        return whole(StatusCode::SERVICE_UNAVAILABLE, PLAIN, format!("not ready: {reason}\n"));
+    }
     let state = site.library.state();
     if state.ready {
         return whole(StatusCode::OK, PLAIN, "ok\n");

@@ -17,9 +17,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use ::http::Method;
+use tokio::sync::watch;
 
 use crate::docs::{Library, Urls};
-use crate::http::{Access, Checks, Handler, Path, Request, Response, Route, method_not_allowed};
+use crate::http::{Access, Checks, Gate, Handler, Path, Request, Response, Route, method_not_allowed};
 
 /// What the pages show and how.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Site {
     pub name: String,
     /// Whether callers need a token: health then says nothing of the sources.
     pub private: bool,
+    /// Whether the first certificate is there; none: plain HTTP, or a pair of the operator's.
+    pub gate: Option<watch::Receiver<Gate>>,
     built: llms::Built,
 }
 
@@ -41,7 +44,7 @@ impl Site {
     #[must_use]
     pub fn new(library: Arc<Library>, urls: Urls) -> Self {
         let built = llms::Built::default();
-        Self { library, urls, name: "Documentation".to_owned(), private: false, built }
+        Self { library, urls, name: "Documentation".to_owned(), private: false, gate: None, built }
     }
 }
 
