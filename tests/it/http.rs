@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use docquay::http::{
-    Access, Checks, Handler, HostPolicy, Limits, Path, Request, Response, Route, Router, serve, sse, stream,
-    text,
+    Access, Checks, Gate, Handler, HostPolicy, Limits, Path, Plain, Request, Response, Route, Router,
+    redirect::ToHttps, serve, sse, stream, text,
 };
 use docquay::shutdown::{self, Shutdown, Trigger};
 use http::StatusCode;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::harness::raw::{Client, PATIENCE, in_time};
@@ -53,6 +53,7 @@ impl Handler for Site {
                 }
                 "/stuck" => std::future::pending().await,
                 "/unread" => text(StatusCode::OK, "unread"),
+                "/secure" => text(StatusCode::OK, request.is_secure().to_string()),
                 _ => match request.body().await {
                     Ok(body) => text(StatusCode::OK, format!("{} bytes", body.len())),
                     Err(error) => error.response(),
@@ -64,6 +65,10 @@ impl Handler for Site {
 
 impl Server {
     async fn start(adjust: impl FnOnce(&mut Limits)) -> Self {
+        Self::with(adjust, |router| router).await
+    }
+
+    async fn with(adjust: impl FnOnce(&mut Limits), build: impl FnOnce(Router) -> Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = shutdown::channel();
@@ -75,10 +80,10 @@ impl Server {
             checks: Checks::HostAndOrigin,
             handler: site,
         };
-        let router = Arc::new(Router::new(vec![route], HostPolicy::default()));
+        let router = Arc::new(build(Router::new(vec![route], HostPolicy::default())));
         let mut limits = Limits::default();
         adjust(&mut limits);
-        let task = tokio::spawn(serve(listener, router, limits, shutdown));
+        let task = tokio::spawn(serve(listener, Plain, router, limits, shutdown));
         Self { address, trigger: Some(trigger), task, streams }
     }
 
@@ -386,6 +391,50 @@ async fn a_stream_opens_at_once_and_its_sender_learns_that_the_client_left() {
     drop(client);
     in_time(sender.closed()).await;
     server.is_well().await;
+}
+
+#[tokio::test]
+async fn a_plain_listener_says_that_it_is_not_secure() {
+    let server = Server::start(|_| {}).await;
+    assert_eq!(server.client().await.request("GET", "/secure", &[], "").await.text(), "false");
+}
+
+#[tokio::test]
+async fn a_closed_gate_is_a_503_until_it_opens() {
+    let (gate, watched) =
+        watch::channel(Gate::Closed { reason: "not yet".into(), retry_after: Duration::from_secs(30) });
+    let server = Server::with(|_| {}, |router| router.with_gate(watched)).await;
+    let mut client = server.client().await;
+    for method in ["GET", "HEAD", "POST"] {
+        let answer = client.request(method, "/", &[], "").await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("30")), "{method}");
+        assert_eq!(answer.text(), if method == "HEAD" { "" } else { "not yet\n" });
+    }
+    gate.send_replace(Gate::Open);
+    assert_eq!(client.request("GET", "/", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_redirecting_listener_never_repeats_the_host_that_it_was_asked_for() {
+    let to_https = Arc::new(ToHttps::new("https://docs.example.com"));
+    let server =
+        Server::with(|_| {}, |_| Router::new(Vec::new(), HostPolicy::default()).with_fallback(to_https))
+            .await;
+    let mut client = server.client().await;
+    for (method, path, host, status) in [
+        ("GET", "/docs/a?b=c", "docs.example.com", 301),
+        ("HEAD", "/docs/a?b=c", "evil.example", 301),
+        ("POST", "/mcp", "evil.example:80", 308),
+    ] {
+        let answer = client.request(method, path, &[("host", host)], "").await;
+        let location = format!("https://docs.example.com{path}");
+        assert_eq!((answer.status, answer.header("location")), (status, Some(location.as_str())));
+        assert!(!answer.text().contains("evil") && answer.header("strict-transport-security").is_none());
+    }
+    client.send("GET http://evil.example/a HTTP/1.1\r\nhost: evil.example\r\n\r\n").await;
+    assert_eq!(client.answer().await.header("location"), Some("https://docs.example.com/a"));
+    client.send("OPTIONS * HTTP/1.1\r\nhost: evil.example\r\n\r\n").await;
+    assert_eq!(client.answer().await.header("location"), Some("https://docs.example.com/"));
 }
 
 // HTTP/2.

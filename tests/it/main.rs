@@ -4,6 +4,8 @@
 #[cfg(feature = "cli")]
 mod bad_input;
 #[cfg(feature = "cli")]
+mod cert;
+#[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
@@ -13,12 +15,18 @@ mod harness;
 mod http;
 mod legacy;
 mod modern;
+#[cfg(feature = "acme")]
+mod provision;
 #[cfg(feature = "docs")]
 mod reload;
 #[cfg(feature = "docs")]
 mod search;
 mod stdio;
+#[cfg(feature = "acme")]
+mod store;
 mod tidy;
+#[cfg(feature = "acme")]
+mod tls;
 #[cfg(feature = "docs")]
 mod tools;
 #[cfg(feature = "docs")]

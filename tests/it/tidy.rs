@@ -103,6 +103,7 @@ fn the_tree_stays_within_its_count_of_crates() {
     for (features, goal) in [
         (&["--no-default-features"][..], 60),
         (&["--no-default-features", "--features", "docs"], 70),
+        (&["--no-default-features", "--features", "acme"], 115),
         (&[], 150),
     ] {
         let output = Command::new(env!("CARGO"))

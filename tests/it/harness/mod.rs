@@ -2,6 +2,8 @@
 
 #[allow(dead_code, clippy::field_reassign_with_default, reason = "each test file uses a part of it")]
 pub(crate) mod fake;
+#[cfg(feature = "acme")]
+pub(crate) mod fake_ca;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 pub(crate) mod gated;
 #[cfg(feature = "docs")]

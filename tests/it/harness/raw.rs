@@ -1,4 +1,4 @@
-//! A raw HTTP/1.1 client over a socket: sends the bytes that it is given, reads what comes.
+//! A raw HTTP/1.1 client over a socket or what lies on it: sends the bytes that it is given, reads what comes.
 //!
 //! Every read has a deadline, so that a server that says nothing fails a test instead of hanging it.
 
@@ -6,15 +6,15 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// How long any answer may take, on a loaded machine too.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One connection.
-pub struct Client {
-    stream: TcpStream,
+pub struct Client<S = TcpStream> {
+    stream: S,
     /// Read and not yet used.
     buffer: Vec<u8>,
     /// The decoded body of a stream, not yet cut into events.
@@ -69,12 +69,20 @@ impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = in_time(TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// A client over a stream that is there already.
+    pub fn over(stream: S) -> Self {
         Self { stream, buffer: Vec::new(), events: Vec::new(), framing: Framing::Ended }
     }
 
     /// Sends bytes as they are. Panics if the server has closed.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         in_time(self.stream.write_all(bytes.as_ref())).await.unwrap();
+        in_time(self.stream.flush()).await.unwrap();
     }
 
     /// Sends bytes; false if the server has closed.
@@ -200,6 +208,17 @@ impl Client {
     /// Whether the server closes without another byte (a reset is a close too).
     pub async fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && !self.fill().await
+    }
+
+    /// How the connection ends, if nothing more is sent: the first error of reading, or none for an end that
+    /// the protocol below knows.
+    pub async fn end(&mut self) -> std::io::Result<()> {
+        assert_eq!(String::from_utf8_lossy(&self.buffer), "");
+        match in_time(self.stream.read_buf(&mut self.buffer)).await {
+            Ok(0) => Ok(()),
+            Ok(_) => panic!("more came: {:?}", String::from_utf8_lossy(&self.buffer)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Forgets what was read and not used.

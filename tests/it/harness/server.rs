@@ -56,7 +56,7 @@ fn on_both(listener: TcpListener, limits: Limits, connections: http::Limits, pat
     let hub = Arc::new(hub);
     let sweeper = Arc::clone(&hub);
     tokio::spawn(async move { sweeper.run().await });
-    tokio::spawn(http::serve(listener, router(&hub), connections, shutdown));
+    tokio::spawn(http::serve(listener, http::Plain, router(&hub), connections, shutdown));
     Server { address, catalog, hub, trigger }
 }
 
@@ -92,7 +92,13 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (trigger, shutdown) = shutdown::channel();
-        tokio::spawn(http::serve(listener, router(&self.hub), http::Limits::default(), shutdown));
+        tokio::spawn(http::serve(
+            listener,
+            http::Plain,
+            router(&self.hub),
+            http::Limits::default(),
+            shutdown,
+        ));
         (address, trigger)
     }
 
