@@ -182,7 +182,9 @@ impl StoreError {
                  what is mounted: `findmnt -T {place}`"
             ),
             ErrorKind::Full => {
-                let folder = self.place.parent().unwrap_or(&self.place).display();
+                // A test write is told by its folder, which may be a mount of its own.
+                let within = (self.operation != Operation::Probe).then(|| self.place.parent()).flatten();
+                let folder = within.unwrap_or(&self.place).display();
                 format!(
                     "make room; `df -h {folder}` and `df -i {folder}` show what is full; check `ulimit -f`"
                 )

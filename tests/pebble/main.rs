@@ -16,6 +16,7 @@ mod network;
 mod renewal;
 mod restart;
 mod store_faults;
+mod store_served;
 mod the_harness;
 mod transitions;
 mod waiting;

@@ -158,6 +158,13 @@ impl Builder {
         self
     }
 
+    /// Runs where `mount WORDS…` was done before, seen by it alone. Needs root; no word has a space.
+    pub(crate) fn after_mount(mut self, words: &[&str]) -> Self {
+        let script = format!("mount {} && exec \"$@\"", words.join(" "));
+        self.prefix.extend(["unshare", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned));
+        self
+    }
+
     /// Runs in a namespace.
     pub(crate) fn within(mut self, namespace: &Namespace) -> Self {
         self.prefix = namespace.prefix();
