@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use ring::digest;
 
 use super::Options;
-use super::schedule::{Held, Standing, View, Window};
+use super::schedule::{self, Held, Standing, View, Window};
 use crate::names::Identifier;
 use crate::secret::Secret;
 use crate::store::{
@@ -131,7 +131,11 @@ impl Holding {
     /// what another entry has for some of the names.
     pub(super) fn served(&self, names: &[Identifier], now: SystemTime) -> Option<&Pair> {
         let ours = self.entry.pair.as_ref().or_else(|| self.other_in_use(names, now));
-        self.operators_in_use(names, now).or(ours)
+        let theirs = self.operators_in_use(names, now).filter(|theirs| {
+            let ready = ours.filter(|ours| ours.leaf().is_valid_at(now) && lacking(ours, names).is_none());
+            ready.is_none() || theirs.leaf().is_valid_at(now + HANDOVER)
+        });
+        theirs.or(ours)
     }
 
     /// The valid one for the most names.
@@ -157,7 +161,11 @@ impl Holding {
             standing,
         };
         if let Some(pair) = self.operators_in_use(&options.names, now) {
-            return Some(of(pair, Standing::Operators));
+            let theirs = of(pair, Standing::Operators);
+            // About to end, and ours is there already: that is the one to look after.
+            let ends = now + schedule::operators_margin(theirs) >= theirs.not_after;
+            let ours = self.entry.pair.as_ref().filter(|pair| ends && self.is_right(pair, options, now));
+            return Some(ours.map_or(theirs, |pair| of(pair, Standing::Right)));
         }
         let Some(pair) = &self.entry.pair else {
             return self.other_in_use(&options.names, now).map(|pair| of(pair, Standing::Interim));
@@ -238,6 +246,8 @@ pub(super) fn time(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH.checked_add(time).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
+/// How long before the operator's certificate ends ours is served, if it is there: looks come every minute.
+const HANDOVER: Duration = Duration::from_secs(120);
 /// 9999-12-31T23:59:59Z.
 const LATEST: u64 = 253_402_300_799;
 

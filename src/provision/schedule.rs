@@ -45,7 +45,7 @@ pub enum Standing {
     Right,
     /// Served only until its replacement is there: another CA, a name missing or too many, revoked.
     Interim,
-    /// The operator's own: theirs to renew; ours only once it has ended.
+    /// The operator's own: theirs to renew. Ours is there shortly before it ends, and served from then on.
     Operators,
 }
 
@@ -124,7 +124,7 @@ pub fn due(now: SystemTime, view: &View<'_>) -> SystemTime {
     let Some(held) = view.held.filter(|_| !view.requested) else { return now };
     match held.standing {
         Standing::Interim => now,
-        Standing::Operators => held.not_after,
+        Standing::Operators => before_end(held, operators_margin(held)),
         Standing::Right => match view.window {
             Some(window) => by_window(held, window),
             None => without_window(held),
@@ -158,6 +158,12 @@ fn rest(held: Held) -> Duration {
 pub fn is_early(now: SystemTime, held: &Held) -> bool {
     let whole = without_window(*held).duration_since(held.not_before).unwrap_or_default();
     held.standing == Standing::Right && now < held.issued + whole / 2
+}
+
+/// From how long before its end on the operator's certificate is expected to end.
+#[must_use]
+pub fn operators_margin(held: Held) -> Duration {
+    (lifetime(held) / 20).min(HALF_A_DAY)
 }
 
 /// Renewal by lifetime alone.
@@ -214,6 +220,7 @@ pub fn choose(start: SystemTime, end: SystemTime, fraction: u16) -> SystemTime {
 }
 
 const HOUR: Duration = Duration::from_secs(3_600);
+const HALF_A_DAY: Duration = Duration::from_secs(12 * 3_600);
 /// Under this, a certificate is renewed at half of its lifetime.
 const SHORT_LIVED: Duration = Duration::from_secs(10 * 24 * 3_600);
 /// Let's Encrypt refuses at the sixth.
@@ -283,10 +290,11 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_own_certificate_is_left_alone_until_it_has_ended() {
+    fn the_operators_own_certificate_is_left_alone_until_it_is_about_to_end() {
         let view = view(Some(held(90, Standing::Operators)));
-        assert_eq!(waits(next_action(at(0), &view)).0, at(0) + DAY * 90);
-        assert_eq!(next_action(at(0) + DAY * 90, &view), Action::Order);
+        let ready = at(0) + DAY * 90 - HALF_A_DAY;
+        assert_eq!(waits(next_action(at(0), &view)).0, ready);
+        assert_eq!(next_action(ready, &view), Action::Order);
     }
 
     #[test]

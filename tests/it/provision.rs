@@ -532,8 +532,13 @@ async fn the_operators_own_pair_is_served_while_it_is_valid_and_never_overwritte
     process.pass(DAY * 29).await;
     assert_eq!(process.resolver.leaf().der(), own.leaf().der());
     assert!(machine.ca().state().asked.is_empty());
-    process.pass(DAY * 2).await;
-    // It has ended: docquay has its own, and has left the files alone.
+    // About to end: docquay has its own ready, and takes it before the end, so that nobody sees an ended one.
+    process.pass(HOUR * 23).await;
+    assert_eq!((process.resolver.leaf().der(), machine.ca().count("newOrder")), (own.leaf().der(), 1));
+    process.pass(HOUR - MINUTE / 2).await;
+    assert!(process.serves_one_of(machine.ca()));
+    process.pass(DAY).await;
+    // The files are left alone.
     assert!(process.serves_one_of(machine.ca()));
     let published = machine.store.published(&machine.name()).await.unwrap();
     assert_eq!(published.cert.unwrap(), own.chain().to_pem().into_bytes());

@@ -164,7 +164,7 @@ async fn a_pair_of_the_operators_among_the_certificates_is_served_watched_and_le
 }
 
 #[tokio::test]
-async fn a_pair_of_the_operators_that_has_ended_is_replaced_in_service_and_not_on_the_disk() {
+async fn a_pair_of_the_operators_that_ends_is_replaced_in_service_and_not_on_the_disk() {
     let setup = Setup::of(&["docs.test"]);
     let pebble = setup.pebble().start().await;
     let authority = Authority::new();
@@ -175,8 +175,11 @@ async fn a_pair_of_the_operators_that_has_ended_is_replaced_in_service_and_not_o
 
     let docquay = setup.docquay_of(&pebble).start();
     docquay.serves().await;
-    setup.target(authority.pem()).handshake().await.unwrap();
+    let either = setup.target(&format!("{}{}", authority.pem(), pebble.root_pem().await));
+    let watcher = Watcher::of(&either);
     docquay.obtains().await;
+    // Before the end, so that nobody sees an ended one.
+    assert_eq!((watcher.wait_for_serials(2, ISSUANCE).await.len(), watcher.seen().failures), (2, vec![]));
 
     assert_eq!(
         Some(&setup.target(&pebble.root_pem().await).handshake().await.unwrap().serial),

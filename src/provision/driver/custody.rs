@@ -71,7 +71,7 @@ impl Provisioner {
         if not_after < now + NOTICE && self.notice.is_news("end", now) {
             warn!(
                 valid_until = report::date_and_distance(not_after, now),
-                "your own certificate is about to end; docquay obtains one only once it has ended"
+                "your own certificate is about to end; docquay serves one of its own from then on"
             );
         }
     }
