@@ -147,6 +147,14 @@ impl Config {
     /// Options that contradict each other or miss a part, or ask for what no public CA issues.
     pub fn security(&self) -> Result<Security, Error> {
         let security = self.certificates.security()?;
+        let plain = self.base_url.as_ref().filter(|base| base.as_str().starts_with("http://"));
+        if let (Security::Acme { .. }, Some(base)) = (&security, plain) {
+            return Err(Error::new(
+                format!("base_url {} cannot be used with a certificate", base.as_str()),
+                "it is http, and port 80 would send browsers there for ever",
+                "write it with https://, or leave it out: the first domain is used",
+            ));
+        }
         let address = self.address();
         if matches!(security, Security::Acme { .. })
             && address.port() == self.certificates.acme_port
@@ -327,6 +335,9 @@ mod tests {
         assert_eq!(shown(load(Flags::default(), &[], "").unwrap()), "127.0.0.1:8080");
         assert_eq!(shown(load(flag("domain", "a.example"), &[], "").unwrap()), "[::]:443");
         assert_eq!(shown(load(flag("tls_cert", "a"), &[], "port = 8443").unwrap()), "[::]:8443");
+        let plain = "base_url = \"http://a.example\"\nagree_tos = true";
+        let plain = load(flag("domain", "a.example"), &[], plain).unwrap();
+        assert!(plain.security().unwrap_err().help.contains("https://"));
         let same = load(flag("domain", "a.example"), &[], "port = 80\nagree_tos = true").unwrap();
         assert_eq!(same.security().unwrap_err().cause, "port and acme_port are the same");
     }

@@ -39,6 +39,8 @@ pub(super) enum Found {
     OperatorsBroken(x509::Error),
     /// The published files could not be put right.
     NotPublished(StoreError),
+    /// Other users may read the published key.
+    KeyReadable,
 }
 
 impl Holding {
@@ -82,6 +84,7 @@ impl Holding {
         let mut found: Vec<Found> = loaded.broken.map(Found::Broken).into_iter().collect();
         let mut entry = loaded.entry.unwrap_or_default();
         let files = store.published(name).await?;
+        found.extend(files.key_readable_by_others.then_some(Found::KeyReadable));
         let mut published = store::judge(&files, &entry.record, entry.pair.as_ref());
         let mut operators = None;
         match &mut published {

@@ -257,6 +257,10 @@ pub(super) fn log_found(found: &Found) {
             cause = %why,
             "the published files are not docquay's and cannot be used; they are left alone, and docquay's own are served"
         ),
+        // Another program may have been given it: its mode is left as it is.
+        Found::KeyReadable => {
+            warn!("other users of this machine can read the published key; see that this is meant")
+        }
         Found::NotPublished(error) => warn!(
             cause = error.cause(),
             help = error.help(),

@@ -212,13 +212,6 @@ pub fn pause(failures: u32, jitter: u8) -> Duration {
     whole * 9 / 10 + whole * u32::from(jitter) / (5 * 255)
 }
 
-/// A time in the window, by `fraction` of 65,536ths (RFC 9773 §4.2: uniformly random).
-#[must_use]
-pub fn choose(start: SystemTime, end: SystemTime, fraction: u16) -> SystemTime {
-    let span = end.duration_since(start).unwrap_or_default();
-    start + Duration::from_secs_f64(span.as_secs_f64() * f64::from(fraction) / 65_536.0)
-}
-
 const HOUR: Duration = Duration::from_secs(3_600);
 const HALF_A_DAY: Duration = Duration::from_secs(12 * 3_600);
 /// Under this, a certificate is renewed at half of its lifetime.
@@ -398,12 +391,6 @@ mod tests {
     }
 
     proptest::proptest! {
-        #[test]
-        fn a_chosen_time_lies_in_its_window(start in 0_u64..1_000_000, span in 0_u64..10_000_000, fraction: u16) {
-            let chosen = choose(at(start), at(start + span), fraction);
-            proptest::prop_assert!(at(start) <= chosen && chosen <= at(start + span));
-        }
-
         #[test]
         fn an_order_comes_within_the_lifetime_unless_failures_hold_it(days in 1_u32..400, chosen in 0_u64..100_000_000) {
             let held = held(days, Standing::Right);

@@ -149,7 +149,9 @@ async fn acme(config: &Config, base: &str, metrics: &Arc<metrics::Certificates>)
 /// The provisioner's options and the store, of the server and of `docquay cert`.
 pub(crate) async fn parts_of(certificates: &Certificates) -> Result<(provision::Options, FileStore), Error> {
     let ca_pem = certificates.ca_file.as_deref().map(|path| read(path, "acme_ca_file")).transpose()?;
-    let is_private = ca_pem.is_some();
+    // A root of one's own says nothing of Let's Encrypt, nor of another CA to fall back on.
+    let only_ca = certificates.directory.is_some() && certificates.fallback_directory.is_none();
+    let is_private = ca_pem.is_some() && only_ca;
     let reaching = transport::Options { ca_pem, ..transport::Options::default() };
     let transport = HttpTransport::new(&reaching).map_err(|error| Error::Run {
         what: "cannot make the HTTP client for the CA".to_owned(),

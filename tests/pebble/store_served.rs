@@ -2,6 +2,7 @@
 //! that could not be kept, and the message says what to do.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use crate::harness::setup::ISSUANCE;
@@ -119,4 +120,37 @@ async fn a_place_for_the_store_that_is_a_file_ends_the_start() {
     assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr);
     assert!(finished.stderr.contains(file.to_str().unwrap()), "{}", finished.stderr);
     assert_eq!(pebble.count(Resource::NewOrder), 0);
+}
+
+#[tokio::test]
+async fn a_store_in_memory_is_refused_before_anything_is_ordered_unless_the_ca_is_private_or_it_is_allowed() {
+    let setup = Setup::of(&[NAME]);
+    let pebble = setup.pebble().start().await;
+    let certs = setup.certs.path().display().to_string();
+    let start = || setup.docquay_of(&pebble).after_mount(&["-t", "tmpfs", "-o", "size=1m", "tmpfs", &certs]);
+    // With another CA to fall back on, a root of one's own does not make it private.
+    let with_another = || start().option("fallback-acme-directory", "https://localhost:9/directory");
+    let finished = with_another().run().await;
+    assert_eq!(finished.status.code(), Some(1), "{}", finished.stderr);
+    for part in ["tmpfs", &format!("-v docquay-certs:{certs}"), "--ephemeral-certs"] {
+        assert!(finished.stderr.contains(part), "{}", finished.stderr);
+    }
+    assert_eq!(pebble.count(Resource::Directory), 0);
+    let docquay = with_another().arg("--ephemeral-certs").start();
+    docquay.obtains().await;
+    end(docquay).await;
+    start().start().obtains().await;
+}
+
+#[tokio::test]
+async fn a_published_key_that_others_can_read_is_told_of_and_left_so() {
+    let setup = Setup::of(&[NAME]);
+    let pebble = setup.pebble().start().await;
+    obtained(&setup, &pebble).await;
+    let key = setup.certs.path().join(format!("{NAME}.key.pem"));
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let docquay = setup.docquay_of(&pebble).start();
+    docquay.serves().await;
+    docquay.wait_for(|line| line.contains("can read the published key"), ISSUANCE).await;
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o644);
 }
