@@ -1,5 +1,6 @@
 //! What a store holds, read by the library without changing anything, and judged.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -81,12 +82,17 @@ impl Truth {
         assert_eq!(Hashes::of(&published), truth);
         // An end of the process right after the files were written leaves earlier ones in the list.
         assert_eq!(self.record.published.last(), Some(&truth));
-        let half_written: Vec<_> = [self.certs.clone(), self.certs.join(".docquay")]
+        let half_written = self.half_written();
+        assert!(half_written.is_empty(), "{half_written:?}");
+    }
+
+    /// What a write in progress, or one that was cut off, has left beside its target.
+    pub(crate) fn half_written(&self) -> Vec<OsString> {
+        [self.certs.clone(), self.certs.join(".docquay")]
             .iter()
             .flat_map(|folder| std::fs::read_dir(folder).unwrap())
             .map(|entry| entry.unwrap().file_name())
             .filter(|name| name.to_string_lossy().ends_with(".tmp"))
-            .collect();
-        assert!(half_written.is_empty(), "{half_written:?}");
+            .collect()
     }
 }
