@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -17,6 +18,7 @@ use super::accept::Accept;
 use super::connection::{self, Context};
 use super::limits::Limits;
 use super::router::Router;
+use super::terms::Terms;
 use super::throttle::Throttle;
 use crate::shutdown::Shutdown;
 
@@ -31,9 +33,20 @@ pub async fn serve<A: Accept>(
     limits: Limits,
     shutdown: Shutdown,
 ) {
-    let drain = limits.drain;
-    let context = Arc::new(Context { router, limits, scheme: A::SCHEME });
-    let service = Arc::new(Service { accept, context, shutdown: shutdown.clone() });
+    // The sender may go: the terms stay as they are.
+    let (_, terms) = watch::channel(Arc::new(Terms { router, limits }));
+    serve_on_terms(listener, accept, terms, shutdown).await;
+}
+
+/// Like [`serve`], on terms that may change meanwhile: a request is answered by the router of its moment, a
+/// connection keeps the limits with which it was accepted.
+pub async fn serve_on_terms<A: Accept>(
+    listener: TcpListener,
+    accept: A,
+    terms: watch::Receiver<Arc<Terms>>,
+    shutdown: Shutdown,
+) {
+    let service = Arc::new(Service { accept, terms: terms.clone(), shutdown: shutdown.clone() });
     let mut open = Open::default();
     let mut backoff = Backoff::default();
     loop {
@@ -54,26 +67,29 @@ pub async fn serve<A: Accept>(
     }
     // Closed first: whoever connects from here on is told so by the kernel.
     drop(listener);
-    open.drain(drain).await;
+    let limit = terms.borrow().limits.drain;
+    open.drain(limit).await;
 }
 
 /// What the connections of a listener have in common.
 struct Service<A> {
     accept: A,
-    context: Arc<Context>,
+    terms: watch::Receiver<Arc<Terms>>,
     shutdown: Shutdown,
 }
 
 impl<A: Accept> Service<A> {
-    /// One connection from its socket to its end. A drain ends a handshake that is in progress at once: no
-    /// request has been promised an answer yet.
-    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr) {
+    /// One connection from its socket to its end. A drain leaves a handshake in progress some time: whoever got
+    /// through to this listener is answered, though the next would go elsewhere.
+    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, limits: Limits) {
         let accepted = tokio::select! {
             accepted = self.accept.accept(socket, peer) => accepted,
-            () = self.shutdown.draining() => return,
+            () = self.shutdown.drained_for(connection::FIRST_REQUEST) => return,
         };
         let Some(stream) = accepted else { return };
-        connection::serve(stream, peer, Arc::clone(&self.context), self.shutdown.clone()).await;
+        let (terms, shutdown) = (self.terms.clone(), self.shutdown.clone());
+        let context = Context { terms, limits, scheme: A::SCHEME, shutdown };
+        connection::serve(stream, peer, Arc::new(context)).await;
     }
 }
 
@@ -93,7 +109,8 @@ impl Open {
             self.forget(ended);
         }
         let address = client(peer.ip());
-        if let Some(bound) = self.bound_reached(address, &service.context.limits) {
+        let limits = service.terms.borrow().limits.clone();
+        if let Some(bound) = self.bound_reached(address, &limits) {
             if let Some(unreported) = self.refusals.admit() {
                 tracing::warn!(%peer, bound, unreported, "connection refused: too many are open");
             }
@@ -102,7 +119,7 @@ impl Open {
         // A small answer must not wait for the acknowledgement of the one before it. Failing means
         // that the peer has gone; the first read will tell.
         let _ = stream.set_nodelay(true);
-        let id = self.tasks.spawn(Arc::clone(service).connection(stream, peer)).id();
+        let id = self.tasks.spawn(Arc::clone(service).connection(stream, peer, limits)).id();
         if let Some(address) = address {
             self.addresses.insert(id, address);
             *self.per_address.entry(address).or_default() += 1;

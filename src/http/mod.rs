@@ -18,14 +18,16 @@ mod request;
 mod response;
 mod router;
 pub mod sse;
+mod terms;
 mod throttle;
 
 pub use accept::{Accept, Plain, Scheme};
 pub use body::Body;
 pub use limits::Limits;
-pub use listener::serve;
+pub use listener::{serve, serve_on_terms};
 pub use policy::HostPolicy;
 pub use request::{BodyError, Request};
 pub use response::{Response, empty, json, method_not_allowed, stream, text};
 pub use router::{Access, Checks, Gate, Handler, Path, Route, Router};
+pub use terms::Terms;
 pub use throttle::Throttle;
