@@ -89,6 +89,13 @@ impl Tools {
         Self { library, options, changes }
     }
 
+    /// The tools over the same library, presented otherwise. Who listens to the one hears what [`watch`](Self::watch)
+    /// of either announces.
+    #[must_use]
+    pub fn with_options(&self, options: Options) -> Self {
+        Self { library: Arc::clone(&self.library), options, changes: self.changes.clone() }
+    }
+
     /// Announces what each reload changed until `shutdown` drains. The caller owns the task.
     pub async fn watch(&self, shutdown: Shutdown) {
         changes::watch(self.library.subscribe(), &self.changes, &shutdown).await;
