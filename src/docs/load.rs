@@ -53,6 +53,11 @@ impl Known {
         Self { sources, pages: None, warnings: Vec::new() }
     }
 
+    /// For other sources, none of them read, in place of these.
+    pub(super) fn for_others(&self, sources: &[Source]) -> Self {
+        Self { pages: self.pages, warnings: self.warnings.clone(), ..Self::new(sources) }
+    }
+
     /// Those warnings that the last load did not have.
     pub(super) fn news(&mut self, warnings: Vec<String>) -> Vec<String> {
         let news = warnings.iter().filter(|warning| !self.warnings.contains(warning)).cloned().collect();
