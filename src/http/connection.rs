@@ -93,12 +93,8 @@ async fn sniff<S: AsyncRead + Unpin>(stream: &mut S) -> Option<(Protocol, Bytes)
     }
 }
 
-async fn serve_http1<S>(
-    io: ClockedIo<S>,
-    peer: SocketAddr,
-    context: Arc<Context>,
-    activity: Arc<Activity>,
-) where
+async fn serve_http1<S>(io: ClockedIo<S>, peer: SocketAddr, context: Arc<Context>, activity: Arc<Activity>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let builder = http1_builder(&context.limits);
@@ -124,12 +120,8 @@ async fn serve_http1<S>(
     log_end(peer, ended);
 }
 
-async fn serve_http2<S>(
-    io: ClockedIo<S>,
-    peer: SocketAddr,
-    context: Arc<Context>,
-    activity: Arc<Activity>,
-) where
+async fn serve_http2<S>(io: ClockedIo<S>, peer: SocketAddr, context: Arc<Context>, activity: Arc<Activity>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (streams, shutdown) = (Streams::default(), context.shutdown.clone());

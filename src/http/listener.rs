@@ -54,9 +54,7 @@ pub async fn serve_on_terms<A: Accept>(
             accepted = listener.accept(), if !backoff.waits() => match accepted {
                 Ok((stream, peer)) => {
                     backoff = Backoff::default();
-                    // An IPv4 peer of a dual-stack socket is known, and logged, by its own address.
-                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                    open.admit(stream, peer, &service);
+                    open.admit(stream, canonical(peer), &service);
                 }
                 Err(error) => backoff.failed(&error),
             },
@@ -65,8 +63,7 @@ pub async fn serve_on_terms<A: Accept>(
             () = shutdown.draining() => break,
         }
     }
-    // Closed first: whoever connects from here on is told so by the kernel.
-    drop(listener);
+    open.take_waiting(listener, &service);
     let limit = terms.borrow().limits.drain;
     open.drain(limit).await;
 }
@@ -126,6 +123,20 @@ impl Open {
         }
     }
 
+    /// Takes those whom the kernel has let in already, as far as they came before this, and closes the listener:
+    /// whoever connects from then on is told so by the kernel.
+    fn take_waiting<A: Accept>(&mut self, listener: TcpListener, service: &Arc<Service<A>>) {
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..service.terms.borrow().limits.connections {
+            // It does not block. An error ends it too: there is no later time.
+            let Ok((stream, peer)) = listener.accept() else { return };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.admit(stream, canonical(peer), service);
+            }
+        }
+    }
+
     /// The name of the limit that stands in the way.
     fn bound_reached(&self, address: Option<IpAddr>, limits: &Limits) -> Option<&'static str> {
         let from_address = address.and_then(|address| self.per_address.get(&address)).copied().unwrap_or(0);
@@ -157,6 +168,11 @@ impl Open {
             self.tasks.shutdown().await;
         }
     }
+}
+
+/// An IPv4 peer of a dual-stack socket is known, and logged, by its own address.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
 /// Whom a connection is counted for: loopback is exempt, and an IPv6 client owns its /64.
