@@ -3,21 +3,23 @@
 //! Owns the flags, the help, the process's outputs and exit codes: 0 done, 1 failed while running
 //! (or nothing found), 2 wrong usage or configuration. What a flag means is `config`'s.
 
+mod log;
 mod options;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::cert::{self, Ask, Haste, Why};
 use crate::commands::search::{self, Question};
-use crate::config::{self, Flags, Log, LogFormat, LogLevel};
+use crate::config::{self, Config, Flags, Log};
 use crate::docs::SourceError;
-use crate::server;
-use options::{Certificate, Documents, Network, Process, Reading};
+use crate::server::{self, Inherited, Reread};
+use options::{Certificate, Documents, Network, Process, Reading, Written};
 
 /// Parses `arguments` (the first is the program's name), runs the command, and says how it ended.
 #[must_use]
@@ -44,15 +46,19 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             arguments.reading.push(&mut flags);
             arguments.network.push(&mut flags);
             arguments.certificate.push(&mut flags);
-            let config = arguments.process.load(flags)?;
-            log(&config.log, "info");
-            block_on(server::serve(config, &mut io::stderr()))?;
+            // Before the runtime starts its threads.
+            let inherited = Inherited::take()?;
+            let written = arguments.process.written(flags)?;
+            let config = written.load()?;
+            let level = log::start(&config.log, "info");
+            let again = Arc::new(Again { written, level });
+            block_on(server::serve(config, inherited, again, &io::stderr()))?;
         }
         Command::Stdio(arguments) => {
             arguments.documents.push(&mut flags);
             arguments.reading.push(&mut flags);
             let config = arguments.process.load(flags)?;
-            log(&config.log, "info");
+            log::start(&config.log, "info");
             block_on(server::stdio(config))?;
         }
         Command::Cert(asked) => {
@@ -66,7 +72,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             server.certificate.push(&mut flags);
             let config = server.process.load(flags)?;
             // A failure is the command's own error: told once.
-            log(&config.log, "warn,docquay::provision::report=off");
+            log::start(&config.log, "warn,docquay::provision::report=off");
             let mut answer = Vec::new();
             let good = block_on(cert::run(config, ask, &mut answer))?;
             print(&answer)?;
@@ -75,7 +81,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Search(arguments) => {
             arguments.documents.push(&mut flags);
             let config = arguments.process.load(flags)?;
-            log(&config.log, "warn");
+            log::start(&config.log, "warn");
             let mut answer = Vec::new();
             let found = block_on(search::run(config, &arguments.question, &mut answer))?;
             print(&answer)?;
@@ -120,20 +126,20 @@ fn block_on<T>(work: impl Future<Output = Result<T, server::Error>>) -> Result<T
     Ok(outcome?)
 }
 
-fn log(log: &Log, default: &str) {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .parse_lossy(log.level.as_ref().map_or(default, LogLevel::as_str));
-    let ansi = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(ansi)
-        .with_target(false);
-    // A second subscriber in one process (an embedder's) is theirs to keep.
-    let _ = match log.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
+/// Where SIGHUP finds the configuration.
+struct Again {
+    written: Written,
+    level: log::Level,
+}
+
+impl Reread for Again {
+    fn config(&self) -> Result<Config, config::Error> {
+        self.written.load()
+    }
+
+    fn log(&self, log: &Log) {
+        self.level.set(log);
+    }
 }
 
 /// How a command ends when it fails: what, why, what to do.
@@ -292,7 +298,8 @@ Examples:
 Every option is also a variable (--base-url: DOCQUAY_BASE_URL; lists with commas) and a key of
 docquay.toml (base_url; a limit: [limits.http] body_bytes). A flag beats a variable beats the file.
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.
-SIGHUP reads the sources and the certificate's files again; SIGTERM and SIGINT let running requests finish.";
+SIGHUP reads docquay.toml, the sources and the certificate's files again; SIGTERM and SIGINT let running
+requests finish, and end at once when they come again.";
 const STDIO_HELP: &str = "\
 Examples:
   claude mcp add docs -- docquay stdio ./docs

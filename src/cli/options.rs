@@ -52,6 +52,9 @@ pub(super) struct Network {
     /// Silence on a stream before a comment; 0 for none [default: 15s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     sse_keep_alive: Option<String>,
+    /// From SIGTERM until nothing new is accepted; /readyz says no meanwhile [default: 0]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    drain_delay: Option<String>,
 }
 
 /// Where the certificate comes from.
@@ -150,6 +153,7 @@ impl Network {
         flags.push("allow_host", "--allow-host", self.allow_host);
         flags.push("allow_origin", "--allow-origin", self.allow_origin);
         flags.push("sse_keep_alive", "--sse-keep-alive", self.sse_keep_alive);
+        flags.push("drain_delay", "--drain-delay", self.drain_delay);
     }
 }
 
@@ -178,12 +182,31 @@ impl Certificate {
 
 impl Process {
     /// Adds its own flags to the others and reads the rest of the configuration.
-    pub(super) fn load(self, mut flags: Flags) -> Result<Config, config::Error> {
+    pub(super) fn load(self, flags: Flags) -> Result<Config, config::Error> {
+        self.written(flags)?.load()
+    }
+
+    /// Adds its own flags to the others.
+    pub(super) fn written(self, mut flags: Flags) -> Result<Written, config::Error> {
         flags.push("log_level", "--log-level", self.log_level);
         flags.push("log_format", "--log-format", self.log_format);
         self.limits.iter().try_for_each(|limit| flags.push_limit(limit))?;
+        Ok(Written { flags, file: self.config })
+    }
+}
+
+/// Where the configuration is written: the flags, the file that they name, the environment.
+#[derive(Debug)]
+pub(super) struct Written {
+    flags: Flags,
+    file: Option<PathBuf>,
+}
+
+impl Written {
+    /// The configuration as it is written now.
+    pub(super) fn load(&self) -> Result<Config, config::Error> {
         let variable = |name: &str| std::env::var_os(name);
-        Config::load(flags, &variable, self.config.as_deref(), Path::new(""))
+        Config::load(self.flags.clone(), &variable, self.file.as_deref(), Path::new(""))
     }
 }
 

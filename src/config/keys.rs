@@ -148,6 +148,9 @@ static KEYS: &[Key] = &[
     one("reload_every", |config, text, _| store(&mut config.docs.reload_every, value::duration(text))),
     one("source_wait", |config, text, _| store(&mut config.docs.source_wait, value::switch(text))),
     one("sse_keep_alive", |config, text, _| store(&mut config.sse_keep_alive, value::duration_or_off(text))),
+    one("drain_delay", |config, text, _| {
+        store(&mut config.drain_delay, value::duration_or_off(text).map(Option::unwrap_or_default))
+    }),
     one("log_format", |config, text, _| {
         config.log.format = match text {
             "text" => LogFormat::Text,

@@ -9,7 +9,9 @@ mod keys;
 mod raw;
 mod value;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,8 +52,11 @@ pub struct Config {
     pub mcp: mcp::Limits,
     /// Silence on a stream before a comment goes out; none: never. Default 15 s.
     pub sse_keep_alive: Option<Duration>,
+    /// From the wish to end until listeners close; `/readyz` says no meanwhile. Default 0.
+    pub drain_delay: Duration,
     /// What is logged, and how.
     pub log: Log,
+    given: Given,
 }
 
 /// What is logged, and how. Logs go to stderr.
@@ -100,7 +105,9 @@ impl Default for Config {
             http: http::Limits::default(),
             mcp: mcp::Limits::default(),
             sse_keep_alive: Some(Duration::from_secs(15)),
+            drain_delay: Duration::ZERO,
             log: Log::default(),
+            given: Given::default(),
         }
     }
 }
@@ -119,15 +126,40 @@ impl Config {
     ) -> Result<Self, Error> {
         let written = read_file(file, variable, folder)?;
         let mut layers = [written, raw::environment(variable)?, flags.entries];
-        let mut config = Self::default();
+        let mut given = Given::default();
         for key in keys::all() {
             let mut stronger = layers.iter_mut().rev();
-            let entries = stronger.find_map(|layer| take(layer, key.name));
-            for entry in entries.into_iter().flatten() {
-                entry.apply(&mut config)?;
+            if let Some(entries) = stronger.find_map(|layer| take(layer, key.name)) {
+                given.0.insert(key.name, entries);
             }
         }
-        Ok(config)
+        Self::of(given)
+    }
+
+    fn of(given: Given) -> Result<Self, Error> {
+        let mut config = Self::default();
+        for entry in given.0.values().flatten() {
+            entry.apply(&mut config)?;
+        }
+        Ok(Self { given, ..config })
+    }
+
+    /// The keys that were set to something else in `other`, or in one of the two alone.
+    #[must_use]
+    pub fn changed(&self, other: &Self) -> Vec<&'static str> {
+        let differ = |name: &&str| !self.given.same(&other.given, name);
+        keys::all().map(|key| key.name).filter(differ).collect()
+    }
+
+    /// This configuration with `newer`'s word on those keys that `adopts` names. Fields set otherwise than by
+    /// [`load`](Self::load) are lost.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn adopt(&self, newer: &Self, adopts: impl Fn(&str) -> bool) -> Result<Self, Error> {
+        let ours = self.given.0.iter().filter(|(key, _)| !adopts(key));
+        let theirs = newer.given.0.iter().filter(|(key, _)| adopts(key));
+        Self::of(Given(ours.chain(theirs).map(|(key, entries)| (*key, entries.clone())).collect()))
     }
 
     /// Where to listen: as configured, else every address with a certificate, else this machine alone.
@@ -167,6 +199,25 @@ impl Config {
             ));
         }
         Ok(security)
+    }
+}
+
+/// What was set, as it was written, with its places; by key.
+#[derive(Clone, Default)]
+struct Given(BTreeMap<&'static str, Vec<Entry>>);
+
+impl Given {
+    fn same(&self, other: &Self, key: &str) -> bool {
+        let values = |given: &Self| -> Option<Vec<String>> {
+            Some(given.0.get(key)?.iter().flat_map(|entry| entry.values.clone()).collect())
+        };
+        values(self) == values(other)
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Given")
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::keys::{self, Key};
 
 /// One key that was set, with its values as text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: &'static Key,
     pub(crate) values: Vec<String>,
@@ -38,7 +38,7 @@ impl fmt::Display for Place {
 }
 
 /// The flags of a command line, in the order given.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Flags {
     pub(super) entries: Vec<Entry>,
 }

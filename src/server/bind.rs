@@ -10,6 +10,14 @@ use tokio::net::TcpListener;
 
 use super::Error;
 
+/// The listeners of a server.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    pub(super) serving: TcpListener,
+    /// For HTTP-01 and redirects, if it is there already.
+    pub(super) acme: Option<TcpListener>,
+}
+
 /// What a listener is for: it decides what helps when it cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {

@@ -63,16 +63,18 @@ impl Look {
     }
 }
 
-/// What the configuration asks for; none: plain HTTP. `base` is how clients reach the server.
+/// What the configuration asks for; none: plain HTTP. `acme_listener` is the one for HTTP-01, if it is bound
+/// already; `base` is how clients reach the server.
 pub(super) async fn prepare(
     config: &Config,
+    acme_listener: Option<TcpListener>,
     base: &str,
     metrics: &Arc<metrics::Certificates>,
 ) -> Result<Option<Secured>, Error> {
     match config.security()? {
         Security::Plain => Ok(None),
         Security::OwnPair { cert, key } => own(config, PairFiles { cert, key }, metrics).await.map(Some),
-        Security::Acme { .. } => acme(config, base, metrics).await.map(Some),
+        Security::Acme { .. } => acme(config, acme_listener, base, metrics).await.map(Some),
     }
 }
 
@@ -113,9 +115,17 @@ fn tell_own(pair: &Pair, domains: &[Identifier]) {
     }
 }
 
-async fn acme(config: &Config, base: &str, metrics: &Arc<metrics::Certificates>) -> Result<Secured, Error> {
+async fn acme(
+    config: &Config,
+    listener: Option<TcpListener>,
+    base: &str,
+    metrics: &Arc<metrics::Certificates>,
+) -> Result<Secured, Error> {
     let (options, store) = parts_of(&config.certificates).await?;
-    let listener = redirect_listener(config)?;
+    let listener = match listener {
+        Some(listener) => Some(listener),
+        None => redirect_listener(config)?,
+    };
     let stand_in =
         tls::self_signed(&options.names, SystemClock.system()).map_err(|error| tls_failed(&error))?;
     let resolver = Arc::new(Resolver::new(&stand_in));
@@ -144,6 +154,11 @@ async fn acme(config: &Config, base: &str, metrics: &Arc<metrics::Certificates>)
     let summary = provisioner.summary();
     let keeper = Keeper::Acme { provisioner, redirect: listener, base: base.to_owned() };
     Ok(Secured { acceptor, challenges, gate: watched, summary, keeper })
+}
+
+/// Whether a CA is to be asked for certificates.
+pub(super) fn wants_acme(config: &Config) -> bool {
+    matches!(config.security(), Ok(Security::Acme { .. }))
 }
 
 /// The provisioner's options and the store, of the server and of `docquay cert`.

@@ -1,0 +1,143 @@
+//! SIGHUP: the configuration, the sources and the certificate's files are read again.
+//!
+//! Owns which keys take effect at once and which need a restart, and the order: what can fail comes first and leaves
+//! everything as it was. Open connections and streams go on.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, watch};
+use tracing::{info, warn};
+
+use super::certificates::Look;
+use super::standing::Standing;
+use super::{Error, documents};
+use crate::config::{self, Config, Log};
+use crate::docs::Library;
+use crate::http::Terms;
+
+/// The way back to where the configuration came from.
+pub trait Reread: Send + Sync + 'static {
+    /// The configuration as it is written now.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    fn config(&self) -> Result<Config, config::Error>;
+
+    /// Has another log level take effect.
+    fn log(&self, log: &Log);
+}
+
+/// Brings a new configuration into force.
+#[derive(Debug)]
+pub(super) struct Reloader {
+    standing: Arc<Standing>,
+    terms: watch::Sender<Arc<Terms>>,
+    look: Option<Look>,
+    /// What is in force. Held for the length of a reload: one at a time.
+    current: Mutex<Config>,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        standing: Arc<Standing>,
+        terms: watch::Sender<Arc<Terms>>,
+        look: Option<Look>,
+        config: Config,
+    ) -> Self {
+        Self { standing, terms, look, current: Mutex::new(config) }
+    }
+
+    /// Reads the sources and the certificate's files again, as they are configured.
+    pub(super) async fn look_again(&self) {
+        let _one_at_a_time = self.current.lock().await;
+        self.look_at_files().await;
+    }
+
+    /// Reads the configuration again; if that fails, the old one stays, whole.
+    pub(super) async fn reread(&self, reread: &dyn Reread) {
+        let mut current = self.current.lock().await;
+        info!("reading the configuration again");
+        let written = reread.config().and_then(|config| config.security().map(|_| config));
+        let applied = match written {
+            Ok(config) => self.apply(&mut current, &config).await,
+            Err(error) => Err(error.into()),
+        };
+        match applied {
+            Ok(()) => reread.log(&current.log),
+            Err(error) => {
+                let (what, cause, help) = error.parts();
+                warn!(cause, help, "{what}; the old configuration stays");
+            }
+        }
+    }
+
+    async fn apply(&self, current: &mut Config, written: &Config) -> Result<(), Error> {
+        let changed = current.changed(written);
+        let (at_once, restart): (Vec<&str>, Vec<&str>) = changed.iter().partition(|key| applies_at_once(key));
+        let next = current.adopt(written, applies_at_once)?;
+        // What fits together as it is written may not fit what stays.
+        next.security()?;
+        if at_once.iter().any(|key| concerns_documents(key)) {
+            let (sources, options) = documents::wanted(&next)?;
+            tell(&self.standing.library, self.standing.library.replace(sources, options).await?);
+            self.look_at_certificate();
+        } else {
+            self.look_at_files().await;
+        }
+        // Nothing can fail from here on.
+        self.terms.send_replace(self.standing.terms(&next));
+        *current = next;
+        if !at_once.is_empty() {
+            info!(keys = at_once.join(", "), "the configuration changed");
+        }
+        if !restart.is_empty() {
+            warn!(keys = restart.join(", "), "needs a restart; until then the old values stay");
+        }
+        Ok(())
+    }
+
+    async fn look_at_files(&self) {
+        self.look_at_certificate();
+        read_again(&self.standing.library).await;
+    }
+
+    fn look_at_certificate(&self) {
+        if let Some(look) = &self.look {
+            look.again();
+        }
+    }
+}
+
+/// Reads the sources again; a failure leaves the documents as they were.
+pub(super) async fn read_again(library: &Library) {
+    info!("reading the sources again");
+    match library.reload().await {
+        Ok(changed) => tell(library, changed),
+        Err(error) => warn!(cause = %error, help = error.help, "the old documents stay"),
+    }
+}
+
+fn tell(library: &Library, changed: bool) {
+    if changed {
+        let index = library.index();
+        info!(pages = index.pages().len(), sections = index.section_count(), "the documents changed");
+    } else {
+        info!("the documents are the same");
+    }
+}
+
+/// Whether a changed key takes effect without a restart. What is not listed does not: sockets, folders and the CA
+/// are settled at the start.
+fn applies_at_once(key: &str) -> bool {
+    match key {
+        "base_url" | "allow_host" | "allow_origin" | "sse_keep_alive" | "log_level" => true,
+        // The store of sessions is as old as the process.
+        "limits.mcp.sessions" | "limits.mcp.session_idle" => false,
+        _ => concerns_documents(key) || key.starts_with("limits.http.") || key.starts_with("limits.mcp."),
+    }
+}
+
+/// Whether the sources are read anew for a changed key.
+fn concerns_documents(key: &str) -> bool {
+    matches!(key, "source" | "site_url" | "reload_every" | "source_wait") || key.starts_with("limits.docs.")
+}
