@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use docquay::http::{
-    Access, Checks, Gate, Handler, HostPolicy, Limits, Path, Plain, Request, Response, Route, Router,
-    Terms, redirect::ToHttps, serve, serve_on_terms, sse, stream, text,
+    Access, Checks, Gate, Handler, HostPolicy, Limits, Path, Plain, Request, Response, Route, Router, Terms,
+    redirect::ToHttps, serve, serve_on_terms, sse, stream, text,
 };
 use docquay::shutdown::{self, Shutdown, Trigger};
 use http::StatusCode;
