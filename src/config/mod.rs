@@ -4,10 +4,12 @@
 //! composition root reads the whole [`Config`].
 
 mod certificates;
+mod effective;
 mod error;
 mod keys;
 mod raw;
 mod value;
+mod written;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use certificates::{Certificates, Security};
+pub use effective::Effective;
 pub use error::Error;
 pub use raw::Flags;
 pub use value::BaseUrl;
@@ -117,17 +120,7 @@ impl Config {
         file: Option<&Path>,
         folder: &Path,
     ) -> Result<Self, Error> {
-        let written = read_file(file, variable, folder)?;
-        let mut layers = [written, raw::environment(variable)?, flags.entries];
-        let mut config = Self::default();
-        for key in keys::all() {
-            let mut stronger = layers.iter_mut().rev();
-            let entries = stronger.find_map(|layer| take(layer, key.name));
-            for entry in entries.into_iter().flatten() {
-                entry.apply(&mut config)?;
-            }
-        }
-        Ok(config)
+        Effective::load(flags, variable, file, folder).map(|effective| effective.config)
     }
 
     /// Where to listen: as configured, else every address with a certificate, else this machine alone.
@@ -173,7 +166,7 @@ impl Config {
 /// Every limit without its `limits.`, with its default as it is written.
 pub fn limits() -> impl Iterator<Item = (&'static str, String)> {
     let default = Config::default();
-    keys::all().filter_map(move |key| Some((key.name.strip_prefix("limits.")?, key.show(&default)?)))
+    keys::all().filter_map(move |key| Some((key.name.strip_prefix("limits.")?, key.show(&default).pop()?)))
 }
 
 impl Entry {
@@ -196,7 +189,7 @@ fn take(layer: &mut Vec<Entry>, name: &str) -> Option<Vec<Entry>> {
     let (mut found, rest): (Vec<Entry>, Vec<Entry>) =
         std::mem::take(layer).into_iter().partition(|entry| entry.key.name == name);
     *layer = rest;
-    if found.first().is_some_and(|entry| !entry.key.list) {
+    if found.first().is_some_and(|entry| !entry.key.is_list()) {
         found.drain(..found.len().saturating_sub(1));
     }
     Some(found).filter(|found| !found.is_empty())
@@ -237,7 +230,7 @@ mod tests {
         Config::load(flags, &variable, None, folder.path())
     }
 
-    fn flag(key: &str, value: &str) -> Flags {
+    pub(super) fn flag(key: &str, value: &str) -> Flags {
         let mut flags = Flags::default();
         match key.strip_prefix("limits.") {
             Some(limit) => flags.push_limit(&format!("{limit}={value}")).unwrap(),
@@ -247,7 +240,7 @@ mod tests {
     }
 
     /// A value that no key has by default.
-    fn sample(key: &str) -> &'static str {
+    pub(super) fn sample(key: &str) -> &'static str {
         match key {
             "source" => "/tmp/pages",
             "certs" | "acme_ca_file" | "eab_hmac_key_file" | "tls_cert" | "tls_key" => "/tmp/file",
