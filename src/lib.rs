@@ -69,6 +69,8 @@ pub mod metrics;
 pub mod names;
 #[cfg(feature = "outbound")]
 pub mod outbound;
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "each feature uses its part"))]
+mod platform;
 #[cfg(feature = "acme")]
 pub mod secret;
 pub mod shutdown;

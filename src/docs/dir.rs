@@ -4,13 +4,14 @@
 //! walk, since git-sync and Kubernetes swap links under it. Never leaves the root.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::document::{self, Document};
 use super::source::{Options, Reading, SourceError};
+use crate::platform::Identity;
 
 /// A document found by a walk.
 #[derive(Debug)]
@@ -154,21 +155,10 @@ fn walk(root: &Path) -> Result<Walk, SourceError> {
     real.hash(&mut hasher);
     for found in &walk.found {
         found.path.hash(&mut hasher);
-        fs::metadata(&found.file).map(|metadata| identity(&metadata)).ok().hash(&mut hasher);
+        fs::metadata(&found.file).map(|metadata| Identity::of(&metadata)).ok().hash(&mut hasher);
     }
     walk.stamp = hasher.finish();
     Ok(walk)
-}
-
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> (u64, i64, i64, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(metadata: &Metadata) -> (u64, Option<std::time::SystemTime>) {
-    (metadata.len(), metadata.modified().ok())
 }
 
 struct Walker {

@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::Error;
+use crate::platform;
 
 /// What a listener is for: it decides what helps when it cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,9 +53,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// EAFNOSUPPORT or EADDRNOTAVAIL: the kernel has no IPv6, or no address of it.
+/// The kernel has no IPv6, or no address of it.
 fn no_ipv6(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)
+    error.kind() == io::ErrorKind::AddrNotAvailable || platform::is_unknown_family(error)
 }
 
 fn explain(address: SocketAddr, purpose: Purpose, error: &io::Error) -> Error {
