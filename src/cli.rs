@@ -3,20 +3,30 @@
 //! Owns the flags, the help, the process's outputs and exit codes: 0 done, 1 failed while running
 //! (or nothing found), 2 wrong usage or configuration. What a flag means is `config`'s.
 
+mod help;
 mod options;
+mod shell;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::commands::cert::{self, Ask, Haste, Why};
+use crate::commands::check;
+use crate::commands::config::{self as show, Form};
 use crate::commands::search::{self, Question};
-use crate::config::{self, Flags, Log, LogFormat, LogLevel};
+use crate::config::{self, Config, Flags, Log, LogFormat, LogLevel};
 use crate::docs::SourceError;
 use crate::server;
+use help::{
+    ABOUT, AFTER_HELP, CERT_HELP, CHECK_HELP, COMPLETIONS_HELP, CONFIG_HELP, LONG_ABOUT, MAN_HELP,
+    SEARCH_HELP, STDIO_HELP,
+};
 use options::{Certificate, Documents, Network, Process, Reading};
 
 /// Parses `arguments` (the first is the program's name), runs the command, and says how it ended.
@@ -38,16 +48,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let mut flags = Flags::default();
-    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(arguments) => {
-            arguments.documents.push(&mut flags);
-            arguments.reading.push(&mut flags);
-            arguments.network.push(&mut flags);
-            arguments.certificate.push(&mut flags);
-            let config = arguments.process.load(flags)?;
-            log(&config.log, "info");
-            block_on(server::serve(config, &mut io::stderr()))?;
-        }
+    let Some(command) = cli.command else { return serve(cli.serve.load(flags)?) };
+    match command {
+        Command::Serve(arguments) => return serve(arguments.load(flags)?),
         Command::Stdio(arguments) => {
             arguments.documents.push(&mut flags);
             arguments.reading.push(&mut flags);
@@ -81,8 +84,41 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             print(&answer)?;
             return Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
+        Command::Check(arguments) => return check(arguments, flags),
+        Command::Config(arguments) => {
+            let form = if arguments.json { Form::Json } else { Form::Toml };
+            print(show::run(&arguments.server.effective(flags)?, form).as_bytes())?;
+        }
+        Command::Completions { shell } => print(&shell::completions(shell))?,
+        Command::Man { command, write } => match write {
+            Some(folder) => drop(shell::write_man(&folder).map_err(|error| Failure::pages(&folder, &error))?),
+            None => print(&shell::man(&command).ok().flatten().ok_or_else(|| Failure::no_page(&command))?)?,
+        },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn serve(config: Config) -> Result<ExitCode, Failure> {
+    log(&config.log, "info");
+    block_on(server::serve(config, &mut io::stderr()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(arguments: Check, flags: Flags) -> Result<ExitCode, Failure> {
+    let config = arguments.server.load(flags)?;
+    // What is wrong is in the answer: told once.
+    log(&config.log, "off");
+    let trial = if arguments.dry_run { check::Trial::Order } else { check::Trial::None };
+    let report =
+        block_on(async { Ok(check::run(config, trial, &check::Surroundings::of_this_machine()).await) })?;
+    let answer = if arguments.json { report.json() } else { report.text(colours(&io::stdout())) };
+    print(answer.as_bytes())?;
+    Ok(if report.failed() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Whether a stream may be coloured: it is a terminal, and nobody said no (no-color.org).
+fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The command's answer, in one locked write. A reader that went away (`| head -1`) has what it wanted.
@@ -123,11 +159,10 @@ fn block_on<T>(work: impl Future<Output = Result<T, server::Error>>) -> Result<T
 fn log(log: &Log, default: &str) {
     let filter = tracing_subscriber::EnvFilter::builder()
         .parse_lossy(log.level.as_ref().map_or(default, LogLevel::as_str));
-    let ansi = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(ansi)
+        .with_ansi(colours(&io::stderr()))
         .with_target(false);
     // A second subscriber in one process (an embedder's) is theirs to keep.
     let _ = match log.format {
@@ -154,6 +189,26 @@ impl fmt::Display for Failure {
     }
 }
 
+impl Failure {
+    fn pages(folder: &Path, error: &io::Error) -> Self {
+        Self {
+            what: format!("cannot write the man pages into {}", folder.display()),
+            cause: error.to_string(),
+            help: "name a folder that you may write, for example --write man".to_owned(),
+            code: ExitCode::from(1),
+        }
+    }
+
+    fn no_page(command: &[String]) -> Self {
+        Self {
+            what: format!("there is no man page of `{}`", command.join(" ")),
+            cause: "docquay has no command of that name".to_owned(),
+            help: "docquay help lists the commands; docquay man alone is the page of docquay".to_owned(),
+            code: ExitCode::from(2),
+        }
+    }
+}
+
 impl From<config::Error> for Failure {
     fn from(error: config::Error) -> Self {
         Self { what: error.what, cause: error.cause, help: error.help, code: ExitCode::from(2) }
@@ -177,8 +232,8 @@ impl From<server::Error> for Failure {
 }
 
 #[derive(Debug, Parser)]
-#[command(name = "docquay", version, about = ABOUT, long_about = LONG_ABOUT, after_long_help = AFTER_HELP)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "docquay", version, long_version = shell::LONG_VERSION, about = ABOUT, long_about = LONG_ABOUT, after_long_help = AFTER_HELP)]
+#[command(args_conflicts_with_subcommands = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -200,6 +255,27 @@ enum Command {
     /// Search on the command line, ranked as the server ranks
     #[command(after_long_help = SEARCH_HELP)]
     Search(Search),
+    /// Try everything that the server needs, with the exact fix for what is amiss
+    #[command(after_long_help = CHECK_HELP)]
+    Check(Check),
+    /// Print the configuration that takes effect, and where each value came from
+    #[command(after_long_help = CONFIG_HELP)]
+    Config(Show),
+    /// Print a completion script for a shell
+    #[command(after_long_help = COMPLETIONS_HELP)]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print a man page
+    #[command(after_long_help = MAN_HELP)]
+    Man {
+        /// Of this command, else of docquay itself
+        command: Vec<String>,
+        /// Write the pages of every command into this folder instead
+        #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+        write: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -214,6 +290,41 @@ struct Serving {
     certificate: Certificate,
     #[command(flatten)]
     process: Process,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// One JSON array; each check with its outcome, what, cause and help
+    #[arg(long, help_heading = "Check")]
+    json: bool,
+    /// Order a certificate from the staging CA too, and keep nothing of it
+    #[arg(long, help_heading = "Check")]
+    dry_run: bool,
+    #[command(flatten)]
+    server: Serving,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    /// One JSON object instead of TOML
+    #[arg(long, help_heading = "Form")]
+    json: bool,
+    #[command(flatten)]
+    server: Serving,
+}
+
+impl Serving {
+    fn load(self, flags: Flags) -> Result<Config, config::Error> {
+        self.effective(flags).map(|effective| effective.config)
+    }
+
+    fn effective(self, mut flags: Flags) -> Result<config::Effective, config::Error> {
+        self.documents.push(&mut flags);
+        self.reading.push(&mut flags);
+        self.network.push(&mut flags);
+        self.certificate.push(&mut flags);
+        self.process.effective(flags)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -274,45 +385,6 @@ struct Search {
     #[command(flatten)]
     process: Process,
 }
-
-const ABOUT: &str = "Documentation behind the Model Context Protocol";
-const LONG_ABOUT: &str = "\
-Documentation behind the Model Context Protocol: point docquay at a folder of Markdown or a site's
-JSON index, and MCP clients search and read it at http://127.0.0.1:8080/mcp.";
-const AFTER_HELP: &str = "\
-Examples:
-  docquay                                   serve docquay's own manual
-  docquay docs                              serve a folder of Markdown
-  docquay https://docs.example.com/index.json
-  docquay docs --bind '[::]' --base-url https://docs.example.com
-  docquay docs --domain docs.example.com --email ops@example.com --agree-tos
-  docquay search 'rotate a key' docs
-  claude mcp add docs -- docquay stdio docs
-
-Every option is also a variable (--base-url: DOCQUAY_BASE_URL; lists with commas) and a key of
-docquay.toml (base_url; a limit: [limits.http] body_bytes). A flag beats a variable beats the file.
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.
-SIGHUP reads the sources and the certificate's files again; SIGTERM and SIGINT let running requests finish.";
-const STDIO_HELP: &str = "\
-Examples:
-  claude mcp add docs -- docquay stdio ./docs
-  docquay stdio https://docs.example.com/index.json
-
-Nothing but messages goes to stdout; logs go to stderr.";
-const CERT_HELP: &str = "\
-Examples:
-  docquay cert status --domain docs.example.com
-  docquay cert renew --config /etc/docquay.toml
-  docquay cert revoke --config /etc/docquay.toml --reason key-compromise
-
-Takes the options, or the docquay.toml, of the server whose certificate it is.
-Exit codes: 0 all is well, 1 not so, 2 wrong usage or configuration.";
-const SEARCH_HELP: &str = "\
-Examples:
-  docquay search 'rotate a key' ./docs
-  docquay search --json --limit 3 max_connections https://docs.example.com/index.json
-
-Exit codes: 0 found, 1 nothing found, 2 wrong usage or configuration.";
 
 #[cfg(test)]
 mod tests {

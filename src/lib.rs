@@ -63,6 +63,8 @@ extern crate self as docquay;
 
 // Leaves.
 pub mod clock;
+#[cfg(feature = "acme")]
+pub mod dns;
 pub mod entropy;
 #[cfg(feature = "acme")]
 pub mod metrics;

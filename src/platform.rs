@@ -56,11 +56,7 @@ mod unix {
 
     impl Identity {
         pub(crate) fn of(found: &Metadata) -> Self {
-            Self {
-                size: found.len(),
-                modified: (found.mtime(), found.mtime_nsec()),
-                inode: found.ino(),
-            }
+            Self { size: found.len(), modified: (found.mtime(), found.mtime_nsec()), inode: found.ino() }
         }
     }
 
@@ -91,7 +87,9 @@ mod unix {
     /// Makes the names in a folder last. Some network file systems have no such call and keep them anyway.
     pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
         match File::open(folder)?.sync_all() {
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
                 Ok(())
             }
             done => done,

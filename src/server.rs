@@ -4,7 +4,7 @@
 //! part does stands in the part.
 
 mod banner;
-mod bind;
+pub(crate) mod bind;
 pub(crate) mod certificates;
 mod error;
 mod signals;
@@ -33,7 +33,7 @@ use crate::shutdown::{self, Shutdown, Trigger};
 use crate::web::{self, Site};
 use banner::Banner;
 pub(crate) use banner::plural;
-use certificates::Look;
+use certificates::{Look, Secured};
 pub use error::Error;
 use signals::{Signals, Wish};
 
@@ -219,6 +219,21 @@ pub async fn renew(config: Config) -> Result<(), Error> {
     let listener = bind::bind(config.address())?;
     let base = base(&config, config.address());
     let Some(secured) = certificates::prepare(&config, &base, &Arc::default()).await? else { return Ok(()) };
+    obtain(&config, listener, secured).await
+}
+
+/// The same for a certificate that is thrown away, and an account of which nothing stays here.
+///
+/// # Errors
+/// As for [`renew`].
+pub(crate) async fn rehearse(config: Config) -> Result<(), Error> {
+    let listener = bind::bind(config.address())?;
+    let base = base(&config, config.address());
+    let secured = certificates::prepare_rehearsal(&config, &base).await?;
+    obtain(&config, listener, secured).await
+}
+
+async fn obtain(config: &Config, listener: TcpListener, secured: Secured) -> Result<(), Error> {
     let (trigger, shutdown) = shutdown::channel();
     let mut tasks = JoinSet::new();
     let router = Arc::new(Router::new(vec![secured.challenges.route()], HostPolicy::default()));
@@ -343,21 +358,41 @@ fn policy(config: &Config, address: SocketAddr) -> HostPolicy {
 }
 
 fn warn_of_exposure(config: &Config) {
+    for Exposure { what, cause, help } in exposures(config) {
+        warn!(cause, help, "{what}");
+    }
+}
+
+/// A configuration that works, and may not be meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exposure {
+    pub(crate) what: &'static str,
+    pub(crate) cause: &'static str,
+    pub(crate) help: &'static str,
+}
+
+/// What of a configuration opens more, or less, than its operator may think.
+pub(crate) fn exposures(config: &Config) -> Vec<Exposure> {
+    let mut exposures = Vec::new();
     if config.policy.any_host {
-        warn!("allow_host = \"*\": any web page that a user of this network opens can read the documents");
+        exposures.push(Exposure {
+            what: "any host name is answered",
+            cause: "allow_host = \"*\": any web page that a user of this network opens can read the documents",
+            help: "name the hosts: --allow-host docs.example.com",
+        });
     }
     let named = config.base_url.is_some()
         || config.policy.any_host
         || !config.policy.hosts.is_empty()
         || !config.certificates.domains.is_empty();
-    let bind = config.address().ip();
-    if !bind.is_loopback() && !named {
-        warn!(
-            %bind,
-            "only loopback names are answered; to be reached by name, add --base-url https://docs.example.com \
-             or --allow-host docs.example.com"
-        );
+    if !config.address().ip().is_loopback() && !named {
+        exposures.push(Exposure {
+            what: "only loopback names are answered",
+            cause: "the server listens for other machines, and no name of it is configured",
+            help: "to be reached by name, add --base-url https://docs.example.com or --allow-host docs.example.com",
+        });
     }
+    exposures
 }
 
 fn listen_for_signals() -> Result<Signals, Error> {

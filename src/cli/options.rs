@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::Resettable;
 
-use crate::config::{self, Config, Flags};
+use crate::config::{self, Config, Effective, Flags};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Documents")]
@@ -178,12 +178,17 @@ impl Certificate {
 
 impl Process {
     /// Adds its own flags to the others and reads the rest of the configuration.
-    pub(super) fn load(self, mut flags: Flags) -> Result<Config, config::Error> {
+    pub(super) fn load(self, flags: Flags) -> Result<Config, config::Error> {
+        self.effective(flags).map(|effective| effective.config)
+    }
+
+    /// The same, with the place of each value.
+    pub(super) fn effective(self, mut flags: Flags) -> Result<Effective, config::Error> {
         flags.push("log_level", "--log-level", self.log_level);
         flags.push("log_format", "--log-format", self.log_format);
         self.limits.iter().try_for_each(|limit| flags.push_limit(limit))?;
         let variable = |name: &str| std::env::var_os(name);
-        Config::load(flags, &variable, self.config.as_deref(), Path::new(""))
+        Effective::load(flags, &variable, self.config.as_deref(), Path::new(""))
     }
 }
 

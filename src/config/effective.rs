@@ -163,7 +163,12 @@ mod tests {
             let read = load(Flags::default(), &written.toml());
             assert_eq!(shown(&written.config), shown(&read.config), "{}", written.toml());
             assert!(!key.show(&written.config).is_empty(), "{} is not shown", key.name);
-            assert_ne!(shown(&written.config), shown(&Config::default()), "{} is shown as by default", key.name);
+            assert_ne!(
+                shown(&written.config),
+                shown(&Config::default()),
+                "{} is shown as by default",
+                key.name
+            );
         }
     }
 
@@ -184,7 +189,8 @@ mod tests {
         let effective =
             Effective::load(flag("limits.mcp.batch", "7"), &variable, None, folder.path()).unwrap();
         let toml = effective.toml();
-        let line = |start: &str| toml.lines().find(|line| line.starts_with(start)).unwrap_or("none").to_owned();
+        let line =
+            |start: &str| toml.lines().find(|line| line.starts_with(start)).unwrap_or("none").to_owned();
         assert!(line("port = 1 ").ends_with("docquay.toml:2"), "{toml}");
         assert!(line("email = \"ops@example.com\"").ends_with("  # DOCQUAY_EMAIL"), "{toml}");
         assert!(line("batch = 7").ends_with("  # --limits mcp.batch"), "{toml}");

@@ -190,7 +190,9 @@ static KEYS: &[Key] = &[
     ),
     one(
         "fallback_acme_directory",
-        |config, text, _| store(&mut config.certificates.fallback_directory, value::directory(text).map(Some)),
+        |config, text, _| {
+            store(&mut config.certificates.fallback_directory, value::directory(text).map(Some))
+        },
         |config| config.certificates.fallback_directory.clone(),
     ),
     one(

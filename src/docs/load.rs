@@ -60,6 +60,11 @@ impl Known {
         news
     }
 
+    /// Those of the last load.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Why not every source has been read yet.
     pub(super) fn waiting_for(&self) -> Option<SourceError> {
         let error = self.sources.iter().find_map(|source| source.waiting.as_ref())?;

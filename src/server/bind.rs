@@ -19,13 +19,13 @@ enum Purpose {
 }
 
 /// The serving listener at `address`; `[::]` takes IPv4 too, and where there is no IPv6 it is 0.0.0.0.
-pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     bind_for(address, Purpose::Serving)
 }
 
 /// The listener for HTTP-01 and the redirect to https, port 80. Without it the server still serves: the error is
 /// for a warning that TLS-ALPN-01 is left alone.
-pub(super) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
+pub(crate) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
     bind_for(address, Purpose::Acme)
 }
 

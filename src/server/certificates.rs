@@ -25,7 +25,7 @@ use crate::provision::{
     date_and_distance,
 };
 use crate::shutdown::Shutdown;
-use crate::store::FileStore;
+use crate::store::{FileStore, MemoryStore, Store};
 use crate::tls::{self, Acceptor, PairFiles, Resolver};
 use crate::x509::{Chain, Pair};
 
@@ -115,6 +115,24 @@ fn tell_own(pair: &Pair, domains: &[Identifier]) {
 
 async fn acme(config: &Config, base: &str, metrics: &Arc<metrics::Certificates>) -> Result<Secured, Error> {
     let (options, store) = parts_of(&config.certificates).await?;
+    acme_with(options, Arc::new(store), config, base, metrics).await
+}
+
+/// For one order whose account and certificate are gone with the process.
+pub(super) async fn prepare_rehearsal(config: &Config, base: &str) -> Result<Secured, Error> {
+    let (mut options, _) = parts_of(&config.certificates).await?;
+    options.ephemeral = Ephemeral::Allowed;
+    options.authorities.truncate(1);
+    acme_with(options, Arc::new(MemoryStore::new()), config, base, &Arc::default()).await
+}
+
+async fn acme_with(
+    options: provision::Options,
+    store: Arc<dyn Store>,
+    config: &Config,
+    base: &str,
+    metrics: &Arc<metrics::Certificates>,
+) -> Result<Secured, Error> {
     let listener = redirect_listener(config)?;
     let stand_in =
         tls::self_signed(&options.names, SystemClock.system()).map_err(|error| tls_failed(&error))?;
@@ -126,7 +144,7 @@ async fn acme(config: &Config, base: &str, metrics: &Arc<metrics::Certificates>)
     let (gate, watched) = watch::channel(Gate::Closed { reason, retry_after: RETRY_AFTER });
     let challenges = Challenges::new();
     let parts = Parts {
-        store: Arc::new(store),
+        store,
         resolver,
         http_challenges: challenges.clone(),
         tls_challenges,

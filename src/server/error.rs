@@ -25,6 +25,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What failed, why, and the exact thing to do.
+    #[must_use]
+    pub fn parts(self) -> (String, String, String) {
+        match self {
+            Self::Source(error) => (error.what, error.cause, error.help),
+            Self::Config(error) => (error.what, error.cause, error.help),
+            Self::Run { what, cause, help } => (what, cause, help),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

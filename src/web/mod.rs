@@ -4,6 +4,7 @@
 //! from elsewhere but the documents' own images. Never speaks MCP.
 
 mod answer;
+mod broken;
 mod document;
 mod health;
 mod home;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 
 use ::http::Method;
 use tokio::sync::watch;
+
+pub use broken::{BrokenLink, broken_links};
 
 use crate::docs::{Library, Urls};
 use crate::http::{Access, Checks, Gate, Handler, Path, Request, Response, Route, method_not_allowed};
