@@ -3,17 +3,17 @@
 //! Owns the flags, the help, the process's outputs and exit codes: 0 done, 1 failed while running
 //! (or nothing found), 2 wrong usage or configuration. What a flag means is `config`'s.
 
+mod failure;
 mod help;
 mod options;
 mod shell;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::commands::cert::{self, Ask, Haste, Why};
@@ -21,8 +21,9 @@ use crate::commands::check;
 use crate::commands::config::{self as show, Form};
 use crate::commands::search::{self, Question};
 use crate::config::{self, Config, Flags, Log, LogFormat, LogLevel};
-use crate::docs::SourceError;
+use crate::docs::Source;
 use crate::server;
+use failure::Failure;
 use help::{
     ABOUT, AFTER_HELP, CERT_HELP, CHECK_HELP, COMPLETIONS_HELP, CONFIG_HELP, LONG_ABOUT, MAN_HELP,
     SEARCH_HELP, STDIO_HELP,
@@ -48,7 +49,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let mut flags = Flags::default();
-    let Some(command) = cli.command else { return serve(cli.serve.load(flags)?) };
+    let Some(command) = cli.command else {
+        let config = cli.serve.load(flags)?;
+        refuse_mistyped_command(&config)?;
+        return serve(config);
+    };
     match command {
         Command::Serve(arguments) => return serve(arguments.load(flags)?),
         Command::Stdio(arguments) => {
@@ -96,6 +101,27 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A first source that does not exist and reads like a command is probably meant to be one.
+fn refuse_mistyped_command(config: &Config) -> Result<(), Failure> {
+    let Some(Source::Path(path)) = config.sources.first().filter(|_| !config.docs.source_wait) else {
+        return Ok(());
+    };
+    let Some(word) = path.to_str().filter(|word| !word.contains(['/', '\\', '.']) && !path.exists()) else {
+        return Ok(());
+    };
+    let command = Cli::command();
+    let names = command.get_subcommands().map(clap::Command::get_name).chain(["help"]);
+    match config::nearest(word, names) {
+        Some(name) => Err(Failure {
+            what: format!("there is no command, file or folder `{word}`"),
+            cause: "what is no command is taken for a source".to_owned(),
+            help: format!("did you mean the command: docquay {name}"),
+            code: ExitCode::from(2),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn serve(config: Config) -> Result<ExitCode, Failure> {
@@ -169,66 +195,6 @@ fn log(log: &Log, default: &str) {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
-}
-
-/// How a command ends when it fails: what, why, what to do.
-#[derive(Debug)]
-struct Failure {
-    what: String,
-    cause: String,
-    help: String,
-    code: ExitCode,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let indent = |text: &str| text.trim().replace('\n', "\n       ");
-        writeln!(formatter, "error: {}", indent(&self.what))?;
-        writeln!(formatter, "cause: {}", indent(&self.cause))?;
-        writeln!(formatter, "help:  {}", indent(&self.help))
-    }
-}
-
-impl Failure {
-    fn pages(folder: &Path, error: &io::Error) -> Self {
-        Self {
-            what: format!("cannot write the man pages into {}", folder.display()),
-            cause: error.to_string(),
-            help: "name a folder that you may write, for example --write man".to_owned(),
-            code: ExitCode::from(1),
-        }
-    }
-
-    fn no_page(command: &[String]) -> Self {
-        Self {
-            what: format!("there is no man page of `{}`", command.join(" ")),
-            cause: "docquay has no command of that name".to_owned(),
-            help: "docquay help lists the commands; docquay man alone is the page of docquay".to_owned(),
-            code: ExitCode::from(2),
-        }
-    }
-}
-
-impl From<config::Error> for Failure {
-    fn from(error: config::Error) -> Self {
-        Self { what: error.what, cause: error.cause, help: error.help, code: ExitCode::from(2) }
-    }
-}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Self {
-        Self { what: error.what, cause: error.cause, help: error.help, code: ExitCode::from(2) }
-    }
-}
-
-impl From<server::Error> for Failure {
-    fn from(error: server::Error) -> Self {
-        match error {
-            server::Error::Source(error) => error.into(),
-            server::Error::Config(error) => error.into(),
-            server::Error::Run { what, cause, help } => Self { what, cause, help, code: ExitCode::from(1) },
-        }
-    }
 }
 
 #[derive(Debug, Parser)]
@@ -388,8 +354,6 @@ struct Search {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

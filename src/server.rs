@@ -7,6 +7,8 @@ mod banner;
 pub(crate) mod bind;
 pub(crate) mod certificates;
 mod error;
+mod exposure;
+mod meter;
 mod signals;
 
 use std::io::{self, IsTerminal, Write};
@@ -18,7 +20,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, ShowProgress};
 use crate::docs::{Library, Source, Urls};
 use crate::docs_fetch::SourceFetch;
 use crate::entropy::SystemEntropy;
@@ -35,6 +37,7 @@ use banner::Banner;
 pub(crate) use banner::plural;
 use certificates::{Look, Secured};
 pub use error::Error;
+pub(crate) use exposure::{Exposure, exposures};
 use signals::{Signals, Wish};
 
 /// A server that runs. Dropping it drains; [`join`](Self::join) waits for the end.
@@ -168,7 +171,13 @@ pub async fn open(config: &Config) -> Result<Library, Error> {
         })?;
         options.fetch = Some(Arc::new(SourceFetch::new(client)));
     }
-    Ok(Library::open(named, options).await?)
+    let progress = options.progress.clone();
+    let opening = Library::open(named, options);
+    let opened = match config.progress {
+        ShowProgress::OnStderr => meter::shown(&progress, opening).await,
+        ShowProgress::No => opening.await,
+    };
+    Ok(opened?)
 }
 
 /// Serves until a signal says to end, and tells `stderr` how to use it.
@@ -361,38 +370,6 @@ fn warn_of_exposure(config: &Config) {
     for Exposure { what, cause, help } in exposures(config) {
         warn!(cause, help, "{what}");
     }
-}
-
-/// A configuration that works, and may not be meant.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Exposure {
-    pub(crate) what: &'static str,
-    pub(crate) cause: &'static str,
-    pub(crate) help: &'static str,
-}
-
-/// What of a configuration opens more, or less, than its operator may think.
-pub(crate) fn exposures(config: &Config) -> Vec<Exposure> {
-    let mut exposures = Vec::new();
-    if config.policy.any_host {
-        exposures.push(Exposure {
-            what: "any host name is answered",
-            cause: "allow_host = \"*\": any web page that a user of this network opens can read the documents",
-            help: "name the hosts: --allow-host docs.example.com",
-        });
-    }
-    let named = config.base_url.is_some()
-        || config.policy.any_host
-        || !config.policy.hosts.is_empty()
-        || !config.certificates.domains.is_empty();
-    if !config.address().ip().is_loopback() && !named {
-        exposures.push(Exposure {
-            what: "only loopback names are answered",
-            cause: "the server listens for other machines, and no name of it is configured",
-            help: "to be reached by name, add --base-url https://docs.example.com or --allow-host docs.example.com",
-        });
-    }
-    exposures
 }
 
 fn listen_for_signals() -> Result<Signals, Error> {

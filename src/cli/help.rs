@@ -12,6 +12,7 @@ Examples:
   docquay docs --bind '[::]' --base-url https://docs.example.com
   docquay docs --domain docs.example.com --email ops@example.com --agree-tos
   docquay search 'rotate a key' docs
+  docquay check docs --domain docs.example.com --agree-tos
   claude mcp add docs -- docquay stdio docs
 
 Every option is also a variable (--base-url: DOCQUAY_BASE_URL; lists with commas) and a key of
@@ -23,7 +24,8 @@ Examples:
   claude mcp add docs -- docquay stdio ./docs
   docquay stdio https://docs.example.com/index.json
 
-Nothing but messages goes to stdout; logs go to stderr.";
+Nothing but messages goes to stdout; logs go to stderr.
+Exit codes: 0 the client has ended, 1 failed while running, 2 wrong usage or configuration.";
 pub(super) const CERT_HELP: &str = "\
 Examples:
   docquay cert status --domain docs.example.com
@@ -62,7 +64,9 @@ Examples:
   docquay completions bash > /etc/bash_completion.d/docquay
   docquay completions zsh > \"${fpath[1]}/_docquay\"
   docquay completions fish > ~/.config/fish/completions/docquay.fish
-  docquay completions powershell | Out-String | Invoke-Expression";
+  docquay completions powershell | Out-String | Invoke-Expression
+
+Exit codes: 0 done, 2 wrong usage.";
 pub(super) const MAN_HELP: &str = "\
 Examples:
   docquay man | man -l -

@@ -1,12 +1,13 @@
 //! The options of the commands, in the groups of the help; each group hands its own to [`Flags`].
 
+use std::io::{self, IsTerminal as _};
 use std::iter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::Resettable;
 
-use crate::config::{self, Config, Effective, Flags};
+use crate::config::{self, Config, Effective, Flags, ShowProgress};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Documents")]
@@ -15,7 +16,7 @@ pub(super) struct Documents {
     #[arg(value_name = "SOURCE", help_heading = Resettable::Reset)]
     sources: Vec<String>,
     /// Where the same pages are published, for their links
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     site_url: Option<String>,
 }
 
@@ -47,7 +48,7 @@ pub(super) struct Network {
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
     /// Web origin that may call: https://app.example.com; repeatable
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", hide_short_help = true)]
     allow_origin: Vec<String>,
     /// Silence on a stream before a comment; 0 for none [default: 15s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
@@ -77,7 +78,7 @@ pub(super) struct Certificate {
     #[arg(long, hide_short_help = true)]
     ephemeral_certs: bool,
     /// Directory of the CA [default: Let's Encrypt]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     acme_directory: Option<String>,
     /// Let's Encrypt's staging CA, for trying things out
     #[arg(long)]
@@ -104,10 +105,10 @@ pub(super) struct Certificate {
     #[arg(long, value_name = "URL", hide_short_help = true)]
     fallback_acme_directory: Option<String>,
     /// Use this certificate chain instead, PEM; read again when it changes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     tls_cert: Option<String>,
     /// The key of --tls-cert, PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     tls_key: Option<String>,
 }
 
@@ -121,7 +122,7 @@ pub(super) struct Process {
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// text or json [default: text]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", hide_short_help = true)]
     log_format: Option<String>,
     /// Change a limit: http.body_bytes=1MiB; repeatable (--help lists them)
     #[arg(long, value_name = "KEY=VALUE", hide_short_help = true, long_help = limits_help())]
@@ -188,7 +189,11 @@ impl Process {
         flags.push("log_format", "--log-format", self.log_format);
         self.limits.iter().try_for_each(|limit| flags.push_limit(limit))?;
         let variable = |name: &str| std::env::var_os(name);
-        Effective::load(flags, &variable, self.config.as_deref(), Path::new(""))
+        let mut effective = Effective::load(flags, &variable, self.config.as_deref(), Path::new(""))?;
+        if io::stderr().is_terminal() {
+            effective.config.progress = ShowProgress::OnStderr;
+        }
+        Ok(effective)
     }
 }
 

@@ -44,11 +44,54 @@ fn write_tree(command: &Command, folder: &Path, written: &mut Vec<String>) -> io
 }
 
 fn page(command: &Command) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
+    let words = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
     // Without the long version: it has the machine of the build in it.
     let command = command.clone().version(env!("CARGO_PKG_VERSION")).long_version(None::<&str>);
-    Man::new(command).manual("docquay").render(&mut text)?;
-    Ok(text)
+    let has_commands = command.get_subcommands().next().is_some();
+    let man = Man::new(command).manual("docquay");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    if has_commands {
+        man.render_subcommands_section(&mut page)?;
+    }
+    page.extend_from_slice(below(&words).as_bytes());
+    Ok(page)
+}
+
+/// The words below the options, in roff: examples as they are written, the rest filled, a paragraph for each line
+/// that follows the end of a sentence.
+fn below(words: &str) -> String {
+    let mut roff = String::new();
+    let mut rest = words;
+    if let Some(examples) = words.strip_prefix("Examples:\n") {
+        let (examples, behind) = examples.split_once("\n\n").unwrap_or((examples, ""));
+        let examples: String =
+            examples.lines().map(|line| format!("{}\n", escaped(line.trim_start()))).collect();
+        roff.push_str(&format!(".SH EXAMPLES\n.nf\n{examples}.fi\n"));
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        roff.push_str(".SH NOTES\n");
+    }
+    let mut ended = false;
+    for line in rest.lines() {
+        if ended {
+            roff.push_str(".PP\n");
+        }
+        roff.push_str(&format!("{}\n", escaped(line)));
+        ended = line.ends_with('.');
+    }
+    roff
+}
+
+/// A line of text: no escape, no request, hyphens as they are typed (groff_char(7)).
+fn escaped(line: &str) -> String {
+    let line = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    if line.starts_with('.') { format!("\\&{line}") } else { line }
 }
 
 /// The command with the full names of its subcommands. Without clap's `help`: its copy of the tree would be
@@ -76,6 +119,16 @@ pub(super) const LONG_VERSION: &str = concat!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn examples_stay_as_they_are_written_and_nothing_is_taken_for_a_request() {
+        let roff = below("Examples:\n  docquay 'a' \\\n  .b\n\nOne\ntwo.\nThree");
+        assert_eq!(
+            roff,
+            ".SH EXAMPLES\n.nf\ndocquay \\(aqa\\(aq \\e\n\\&.b\n.fi\n.SH NOTES\nOne\ntwo.\n.PP\nThree\n"
+        );
+        assert_eq!(below(""), "");
+    }
 
     #[test]
     fn every_shell_has_a_script_and_every_command_a_page() {

@@ -337,4 +337,4 @@ limits!(DOCS, docs: docs::Options {
     fetch_time: value::duration,
     source_bytes: value::bytes,
     corpus_bytes: value::bytes,
-} besides { reload_every, site_url, source_wait, fetch });
+} besides { reload_every, site_url, source_wait, fetch, progress });

@@ -20,6 +20,7 @@ pub use certificates::{Certificates, Security};
 pub use effective::Effective;
 pub use error::Error;
 pub use raw::Flags;
+pub(crate) use raw::nearest;
 pub use value::BaseUrl;
 
 use crate::docs::{self, Source};
@@ -55,6 +56,19 @@ pub struct Config {
     pub sse_keep_alive: Option<Duration>,
     /// What is logged, and how.
     pub log: Log,
+    /// Whether the first reading of the documents is shown while it goes on. No key: the command line sees for itself
+    /// whether there is a terminal.
+    pub progress: ShowProgress,
+}
+
+/// Whether a long reading of the documents is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShowProgress {
+    /// It is not: a library, or a process that nobody watches.
+    #[default]
+    No,
+    /// On stderr, which is a terminal, in one line that is gone when it is done.
+    OnStderr,
 }
 
 /// What is logged, and how. Logs go to stderr.
@@ -104,6 +118,7 @@ impl Default for Config {
             mcp: mcp::Limits::default(),
             sse_keep_alive: Some(Duration::from_secs(15)),
             log: Log::default(),
+            progress: ShowProgress::No,
         }
     }
 }
@@ -270,6 +285,7 @@ mod tests {
             site_url,
             source_wait,
             fetch: _,
+            progress: _,
         } = &config.docs;
         format!(
             "{config:#?}\nreload_every: {reload_every:?}\nsettle: {settle:?}\nfetch_time: {fetch_time:?}\n\

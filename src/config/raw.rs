@@ -199,6 +199,14 @@ fn unknown(place: &str, name: &str) -> Error {
     Error::new(what, "docquay has no option of that name", help)
 }
 
+/// The candidate that `word` is most likely a slip of the pen for; none if none is near.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = candidates.into_iter().map(|candidate| (distance(candidate, word), candidate));
+    let (edits, candidate) = near.min_by_key(|(edits, _)| *edits)?;
+    // Two letters of a word of four are half of it: another word.
+    (edits <= 1.max(candidate.len() / 3)).then_some(candidate)
+}
+
 /// How many letters to insert, remove, replace or swap to make one word the other.
 fn distance(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::document::{self, Document};
+use super::progress::Step;
 use super::source::{Options, Reading, SourceError};
 use crate::platform::Identity;
 
@@ -50,7 +51,9 @@ pub(super) fn read(root: &Path, options: &Options) -> Result<Reading, SourceErro
     let mut reading = Reading { pages: Vec::new(), warnings: walk.warnings };
     let mut documents: Vec<(String, Document)> = Vec::new();
     let mut corpus = 0_u64;
+    options.progress.begin(Step::Reading, walk.found.len());
     for found in walk.found {
+        options.progress.advance();
         if found.bytes > options.source_bytes as u64 {
             return Err(too_large(&found.file, options.source_bytes, "limits.source_bytes"));
         }

@@ -96,9 +96,11 @@ async fn resident(address: SocketAddr) -> io::Result<ask::Answer> {
     for ip in addresses {
         let address = SocketAddr::new(ip, address.port());
         for path in [&format!("{}none", challenges::PREFIX), "/healthz"] {
-            last = ask::get(address, "localhost", path).await;
-            if last.as_ref().is_ok_and(ask::Answer::is_docquays) {
-                return last;
+            match ask::get(address, "localhost", path).await {
+                Ok(answer) if answer.is_docquays() => return Ok(answer),
+                Err(error) if last.is_err() => last = Err(error),
+                Ok(answer) => last = Ok(answer),
+                Err(_) => {}
             }
         }
     }
