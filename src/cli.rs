@@ -3,22 +3,33 @@
 //! Owns the flags, the help, the process's outputs and exit codes: 0 done, 1 failed while running
 //! (or nothing found), 2 wrong usage or configuration. What a flag means is `config`'s.
 
+mod failure;
+mod help;
 mod log;
 mod options;
+mod shell;
 
 use std::ffi::OsString;
-use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::commands::cert::{self, Ask, Haste, Why};
+use crate::commands::check;
+use crate::commands::config::{self as show, Form};
 use crate::commands::search::{self, Question};
 use crate::config::{self, Config, Flags, Log};
-use crate::docs::SourceError;
+use crate::docs::Source;
 use crate::server::{self, Inherited, Reread};
+use failure::Failure;
+use help::{
+    ABOUT, AFTER_HELP, CERT_HELP, CHECK_HELP, COMPLETIONS_HELP, CONFIG_HELP, LONG_ABOUT, MAN_HELP,
+    SEARCH_HELP, STDIO_HELP,
+};
 use options::{Certificate, Documents, Network, Process, Reading, Written};
 
 /// Parses `arguments` (the first is the program's name), runs the command, and says how it ended.
@@ -40,19 +51,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn execute(cli: Cli) -> Result<ExitCode, Failure> {
     let mut flags = Flags::default();
-    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+    let Some(command) = cli.command else {
+        // Before the runtime starts its threads.
+        let inherited = Inherited::take()?;
+        let written = cli.serve.written(flags)?;
+        refuse_mistyped_command(&written.load()?)?;
+        return serve(written, inherited);
+    };
+    match command {
         Command::Serve(arguments) => {
-            arguments.documents.push(&mut flags);
-            arguments.reading.push(&mut flags);
-            arguments.network.push(&mut flags);
-            arguments.certificate.push(&mut flags);
-            // Before the runtime starts its threads.
             let inherited = Inherited::take()?;
-            let written = arguments.process.written(flags)?;
-            let config = written.load()?;
-            let level = log::start(&config.log, "info");
-            let again = Arc::new(Again { written, level });
-            block_on(server::serve(config, inherited, again, &io::stderr()))?;
+            return serve(arguments.written(flags)?, inherited);
         }
         Command::Stdio(arguments) => {
             arguments.documents.push(&mut flags);
@@ -87,8 +96,64 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             print(&answer)?;
             return Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
+        Command::Check(arguments) => return check(arguments, flags),
+        Command::Config(arguments) => {
+            let form = if arguments.json { Form::Json } else { Form::Toml };
+            print(show::run(&arguments.server.load(flags)?, form).as_bytes())?;
+        }
+        Command::Completions { shell } => print(&shell::completions(shell))?,
+        Command::Man { command, write } => match write {
+            Some(folder) => drop(shell::write_man(&folder).map_err(|error| Failure::pages(&folder, &error))?),
+            None => print(&shell::man(&command).ok().flatten().ok_or_else(|| Failure::no_page(&command))?)?,
+        },
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A first source that does not exist and reads like a command is probably meant to be one.
+fn refuse_mistyped_command(config: &Config) -> Result<(), Failure> {
+    let Some(Source::Path(path)) = config.sources.first().filter(|_| !config.docs.source_wait) else {
+        return Ok(());
+    };
+    let Some(word) = path.to_str().filter(|word| !word.contains(['/', '\\', '.']) && !path.exists()) else {
+        return Ok(());
+    };
+    let command = Cli::command();
+    let names = command.get_subcommands().map(clap::Command::get_name).chain(["help"]);
+    match config::nearest(word, names) {
+        Some(name) => Err(Failure {
+            what: format!("there is no command, file or folder `{word}`"),
+            cause: "what is no command is taken for a source".to_owned(),
+            help: format!("did you mean the command: docquay {name}"),
+            code: ExitCode::from(2),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn serve(written: Written, inherited: Inherited) -> Result<ExitCode, Failure> {
+    let config = written.load()?;
+    let level = log::start(&config.log, "info");
+    let again = Arc::new(Again { written, level });
+    block_on(server::serve(config, inherited, again, &io::stderr()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(arguments: Check, flags: Flags) -> Result<ExitCode, Failure> {
+    let config = arguments.server.load(flags)?;
+    // What is wrong is in the answer: told once.
+    log::start(&config.log, "off");
+    let trial = if arguments.dry_run { check::Trial::Order } else { check::Trial::None };
+    let report =
+        block_on(async { Ok(check::run(config, trial, &check::Surroundings::of_this_machine()).await) })?;
+    let answer = if arguments.json { report.json() } else { report.text(colours(&io::stdout())) };
+    print(answer.as_bytes())?;
+    Ok(if report.failed() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Whether a stream may be coloured: it is a terminal, and nobody said no (no-color.org).
+fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The command's answer, in one locked write. A reader that went away (`| head -1`) has what it wanted.
@@ -142,49 +207,9 @@ impl Reread for Again {
     }
 }
 
-/// How a command ends when it fails: what, why, what to do.
-#[derive(Debug)]
-struct Failure {
-    what: String,
-    cause: String,
-    help: String,
-    code: ExitCode,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let indent = |text: &str| text.trim().replace('\n', "\n       ");
-        writeln!(formatter, "error: {}", indent(&self.what))?;
-        writeln!(formatter, "cause: {}", indent(&self.cause))?;
-        writeln!(formatter, "help:  {}", indent(&self.help))
-    }
-}
-
-impl From<config::Error> for Failure {
-    fn from(error: config::Error) -> Self {
-        Self { what: error.what, cause: error.cause, help: error.help, code: ExitCode::from(2) }
-    }
-}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Self {
-        Self { what: error.what, cause: error.cause, help: error.help, code: ExitCode::from(2) }
-    }
-}
-
-impl From<server::Error> for Failure {
-    fn from(error: server::Error) -> Self {
-        match error {
-            server::Error::Source(error) => error.into(),
-            server::Error::Config(error) => error.into(),
-            server::Error::Run { what, cause, help } => Self { what, cause, help, code: ExitCode::from(1) },
-        }
-    }
-}
-
 #[derive(Debug, Parser)]
-#[command(name = "docquay", version, about = ABOUT, long_about = LONG_ABOUT, after_long_help = AFTER_HELP)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "docquay", version, long_version = shell::LONG_VERSION, about = ABOUT, long_about = LONG_ABOUT, after_long_help = AFTER_HELP)]
+#[command(args_conflicts_with_subcommands = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -206,6 +231,27 @@ enum Command {
     /// Search on the command line, ranked as the server ranks
     #[command(after_long_help = SEARCH_HELP)]
     Search(Search),
+    /// Try everything that the server needs, with the exact fix for what is amiss
+    #[command(after_long_help = CHECK_HELP)]
+    Check(Check),
+    /// Print the configuration that takes effect, and where each value came from
+    #[command(after_long_help = CONFIG_HELP)]
+    Config(Show),
+    /// Print a completion script for a shell
+    #[command(after_long_help = COMPLETIONS_HELP)]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print a man page
+    #[command(after_long_help = MAN_HELP)]
+    Man {
+        /// Of this command, else of docquay itself
+        command: Vec<String>,
+        /// Write the pages of every command into this folder instead
+        #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+        write: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -220,6 +266,41 @@ struct Serving {
     certificate: Certificate,
     #[command(flatten)]
     process: Process,
+}
+
+#[derive(Debug, Args)]
+struct Check {
+    /// One JSON array; each check with its outcome, what, cause and help
+    #[arg(long, help_heading = "Check")]
+    json: bool,
+    /// Order a certificate from the staging CA too, and keep nothing of it
+    #[arg(long, help_heading = "Check")]
+    dry_run: bool,
+    #[command(flatten)]
+    server: Serving,
+}
+
+#[derive(Debug, Args)]
+struct Show {
+    /// One JSON object instead of TOML
+    #[arg(long, help_heading = "Form")]
+    json: bool,
+    #[command(flatten)]
+    server: Serving,
+}
+
+impl Serving {
+    fn load(self, flags: Flags) -> Result<Config, config::Error> {
+        self.written(flags)?.load()
+    }
+
+    fn written(self, mut flags: Flags) -> Result<Written, config::Error> {
+        self.documents.push(&mut flags);
+        self.reading.push(&mut flags);
+        self.network.push(&mut flags);
+        self.certificate.push(&mut flags);
+        self.process.written(flags)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -281,50 +362,8 @@ struct Search {
     process: Process,
 }
 
-const ABOUT: &str = "Documentation behind the Model Context Protocol";
-const LONG_ABOUT: &str = "\
-Documentation behind the Model Context Protocol: point docquay at a folder of Markdown or a site's
-JSON index, and MCP clients search and read it at http://127.0.0.1:8080/mcp.";
-const AFTER_HELP: &str = "\
-Examples:
-  docquay                                   serve docquay's own manual
-  docquay docs                              serve a folder of Markdown
-  docquay https://docs.example.com/index.json
-  docquay docs --bind '[::]' --base-url https://docs.example.com
-  docquay docs --domain docs.example.com --email ops@example.com --agree-tos
-  docquay search 'rotate a key' docs
-  claude mcp add docs -- docquay stdio docs
-
-Every option is also a variable (--base-url: DOCQUAY_BASE_URL; lists with commas) and a key of
-docquay.toml (base_url; a limit: [limits.http] body_bytes). A flag beats a variable beats the file.
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.
-SIGHUP reads docquay.toml, the sources and the certificate's files again; SIGTERM and SIGINT let running
-requests finish, and end at once when they come again.";
-const STDIO_HELP: &str = "\
-Examples:
-  claude mcp add docs -- docquay stdio ./docs
-  docquay stdio https://docs.example.com/index.json
-
-Nothing but messages goes to stdout; logs go to stderr.";
-const CERT_HELP: &str = "\
-Examples:
-  docquay cert status --domain docs.example.com
-  docquay cert renew --config /etc/docquay.toml
-  docquay cert revoke --config /etc/docquay.toml --reason key-compromise
-
-Takes the options, or the docquay.toml, of the server whose certificate it is.
-Exit codes: 0 all is well, 1 not so, 2 wrong usage or configuration.";
-const SEARCH_HELP: &str = "\
-Examples:
-  docquay search 'rotate a key' ./docs
-  docquay search --json --limit 3 max_connections https://docs.example.com/index.json
-
-Exit codes: 0 found, 1 nothing found, 2 wrong usage or configuration.";
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

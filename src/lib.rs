@@ -63,12 +63,16 @@ extern crate self as docquay;
 
 // Leaves.
 pub mod clock;
+#[cfg(feature = "acme")]
+pub mod dns;
 pub mod entropy;
 #[cfg(feature = "acme")]
 pub mod metrics;
 pub mod names;
 #[cfg(feature = "outbound")]
 pub mod outbound;
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "each feature uses its part"))]
+mod platform;
 #[cfg(feature = "acme")]
 pub mod secret;
 pub mod shutdown;

@@ -4,11 +4,13 @@
 //! part does stands in the part.
 
 mod banner;
-mod bind;
+pub(crate) mod bind;
 pub(crate) mod certificates;
 mod documents;
 mod error;
+mod exposure;
 mod inherited;
+mod meter;
 mod notify;
 mod reach;
 mod reload;
@@ -34,8 +36,10 @@ use crate::shutdown::{self, Trigger};
 use banner::Banner;
 pub(crate) use banner::plural;
 use bind::Listeners;
+use certificates::Secured;
 pub use documents::open;
 pub use error::Error;
+pub(crate) use exposure::exposures;
 pub use inherited::Inherited;
 use notify::Notify;
 use reload::Reloader;
@@ -199,17 +203,17 @@ pub async fn serve(
     config.security()?;
     reach::warn_of_exposure(&config);
     let listeners = inherited.listeners(&config)?;
-    let shown = (config.sources.clone(), config.docs.reload_every);
+    let written = config.clone();
     let mut running = begin(listeners, config).await?;
     let library = Arc::clone(&running.standing.library);
-    let mut loading = std::pin::pin!(library.load());
+    let mut loading = std::pin::pin!(documents::load(&written, &library));
     let mut greeted = false;
     loop {
         tokio::select! {
             loaded = &mut loading, if !greeted => {
                 loaded?;
                 greeted = true;
-                running.greet(&shown.0, shown.1, stderr);
+                running.greet(&written.sources, written.docs.reload_every, stderr);
                 info!(address = %running.address(), "serving");
                 running.tasks.spawn(Arc::clone(&running.standing).report(notify.clone()));
             }
@@ -270,6 +274,21 @@ pub async fn renew(config: Config) -> Result<(), Error> {
     let Some(secured) = certificates::prepare(&config, None, &base, &Arc::default()).await? else {
         return Ok(());
     };
+    obtain(&config, listener, secured).await
+}
+
+/// The same for a certificate that is thrown away, and an account of which nothing stays here.
+///
+/// # Errors
+/// As for [`renew`].
+pub(crate) async fn rehearse(config: Config) -> Result<(), Error> {
+    let listener = bind::bind(config.address())?;
+    let base = reach::base(&config, config.address());
+    let secured = certificates::prepare_rehearsal(&config, &base).await?;
+    obtain(&config, listener, secured).await
+}
+
+async fn obtain(config: &Config, listener: TcpListener, secured: Secured) -> Result<(), Error> {
     let (trigger, shutdown) = shutdown::channel();
     let mut tasks = JoinSet::new();
     let router = Arc::new(Router::new(vec![secured.challenges.route()], HostPolicy::default()));

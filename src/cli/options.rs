@@ -1,12 +1,13 @@
 //! The options of the commands, in the groups of the help; each group hands its own to [`Flags`].
 
+use std::io::{self, IsTerminal as _};
 use std::iter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::Resettable;
 
-use crate::config::{self, Config, Flags};
+use crate::config::{self, Config, Flags, ShowProgress};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Documents")]
@@ -15,7 +16,7 @@ pub(super) struct Documents {
     #[arg(value_name = "SOURCE", help_heading = Resettable::Reset)]
     sources: Vec<String>,
     /// Where the same pages are published, for their links
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     site_url: Option<String>,
 }
 
@@ -47,7 +48,7 @@ pub(super) struct Network {
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
     /// Web origin that may call: https://app.example.com; repeatable
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", hide_short_help = true)]
     allow_origin: Vec<String>,
     /// Silence on a stream before a comment; 0 for none [default: 15s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
@@ -80,7 +81,7 @@ pub(super) struct Certificate {
     #[arg(long, hide_short_help = true)]
     ephemeral_certs: bool,
     /// Directory of the CA [default: Let's Encrypt]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     acme_directory: Option<String>,
     /// Let's Encrypt's staging CA, for trying things out
     #[arg(long)]
@@ -107,10 +108,10 @@ pub(super) struct Certificate {
     #[arg(long, value_name = "URL", hide_short_help = true)]
     fallback_acme_directory: Option<String>,
     /// Use this certificate chain instead, PEM; read again when it changes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     tls_cert: Option<String>,
     /// The key of --tls-cert, PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     tls_key: Option<String>,
 }
 
@@ -124,7 +125,7 @@ pub(super) struct Process {
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// text or json [default: text]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", hide_short_help = true)]
     log_format: Option<String>,
     /// Change a limit: http.body_bytes=1MiB; repeatable (--help lists them)
     #[arg(long, value_name = "KEY=VALUE", hide_short_help = true, long_help = limits_help())]
@@ -206,7 +207,11 @@ impl Written {
     /// The configuration as it is written now.
     pub(super) fn load(&self) -> Result<Config, config::Error> {
         let variable = |name: &str| std::env::var_os(name);
-        Config::load(self.flags.clone(), &variable, self.file.as_deref(), Path::new(""))
+        let mut config = Config::load(self.flags.clone(), &variable, self.file.as_deref(), Path::new(""))?;
+        if io::stderr().is_terminal() {
+            config.progress = ShowProgress::OnStderr;
+        }
+        Ok(config)
     }
 }
 

@@ -4,10 +4,12 @@
 //! composition root reads the whole [`Config`].
 
 mod certificates;
+mod effective;
 mod error;
 mod keys;
 mod raw;
 mod value;
+mod written;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,8 +19,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use certificates::{Certificates, Security};
+pub use effective::Effective;
 pub use error::Error;
 pub use raw::Flags;
+pub(crate) use raw::nearest;
 pub use value::BaseUrl;
 
 use crate::docs::{self, Source};
@@ -56,7 +60,20 @@ pub struct Config {
     pub drain_delay: Duration,
     /// What is logged, and how.
     pub log: Log,
+    /// Whether the first reading of the documents is shown while it goes on. No key: the command line sees for itself
+    /// whether there is a terminal.
+    pub progress: ShowProgress,
     given: Given,
+}
+
+/// Whether a long reading of the documents is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShowProgress {
+    /// It is not: a library, or a process that nobody watches.
+    #[default]
+    No,
+    /// On stderr, which is a terminal, in one line that is gone when it is done.
+    OnStderr,
 }
 
 /// What is logged, and how. Logs go to stderr.
@@ -108,6 +125,7 @@ impl Default for Config {
             drain_delay: Duration::ZERO,
             log: Log::default(),
             given: Given::default(),
+            progress: ShowProgress::No,
         }
     }
 }
@@ -125,15 +143,7 @@ impl Config {
         folder: &Path,
     ) -> Result<Self, Error> {
         let written = read_file(file, variable, folder)?;
-        let mut layers = [written, raw::environment(variable)?, flags.entries];
-        let mut given = Given::default();
-        for key in keys::all() {
-            let mut stronger = layers.iter_mut().rev();
-            if let Some(entries) = stronger.find_map(|layer| take(layer, key.name)) {
-                given.0.insert(key.name, entries);
-            }
-        }
-        Self::of(given)
+        Self::of(Given::of([written, raw::environment(variable)?, flags.entries]))
     }
 
     fn of(given: Given) -> Result<Self, Error> {
@@ -207,6 +217,22 @@ impl Config {
 struct Given(BTreeMap<&'static str, Vec<Entry>>);
 
 impl Given {
+    /// Of layers, the strongest last.
+    fn of(mut layers: [Vec<Entry>; 3]) -> Self {
+        let mut given = Self::default();
+        for key in keys::all() {
+            let mut stronger = layers.iter_mut().rev();
+            if let Some(entries) = stronger.find_map(|layer| take(layer, key.name)) {
+                given.0.insert(key.name, entries);
+            }
+        }
+        given
+    }
+
+    fn place(&self, key: &str) -> Option<&Place> {
+        self.0.get(key)?.first().map(|entry| &entry.place)
+    }
+
     fn same(&self, other: &Self, key: &str) -> bool {
         let values = |given: &Self| -> Option<Vec<String>> {
             Some(given.0.get(key)?.iter().flat_map(|entry| entry.values.clone()).collect())
@@ -224,7 +250,7 @@ impl fmt::Debug for Given {
 /// Every limit without its `limits.`, with its default as it is written.
 pub fn limits() -> impl Iterator<Item = (&'static str, String)> {
     let default = Config::default();
-    keys::all().filter_map(move |key| Some((key.name.strip_prefix("limits.")?, key.show(&default)?)))
+    keys::all().filter_map(move |key| Some((key.name.strip_prefix("limits.")?, key.show(&default).pop()?)))
 }
 
 impl Entry {
@@ -247,7 +273,7 @@ fn take(layer: &mut Vec<Entry>, name: &str) -> Option<Vec<Entry>> {
     let (mut found, rest): (Vec<Entry>, Vec<Entry>) =
         std::mem::take(layer).into_iter().partition(|entry| entry.key.name == name);
     *layer = rest;
-    if found.first().is_some_and(|entry| !entry.key.list) {
+    if found.first().is_some_and(|entry| !entry.key.is_list()) {
         found.drain(..found.len().saturating_sub(1));
     }
     Some(found).filter(|found| !found.is_empty())
@@ -288,7 +314,7 @@ mod tests {
         Config::load(flags, &variable, None, folder.path())
     }
 
-    fn flag(key: &str, value: &str) -> Flags {
+    pub(super) fn flag(key: &str, value: &str) -> Flags {
         let mut flags = Flags::default();
         match key.strip_prefix("limits.") {
             Some(limit) => flags.push_limit(&format!("{limit}={value}")).unwrap(),
@@ -298,7 +324,7 @@ mod tests {
     }
 
     /// A value that no key has by default.
-    fn sample(key: &str) -> &'static str {
+    pub(super) fn sample(key: &str) -> &'static str {
         match key {
             "source" => "/tmp/pages",
             "certs" | "acme_ca_file" | "eab_hmac_key_file" | "tls_cert" | "tls_key" => "/tmp/file",
@@ -328,6 +354,7 @@ mod tests {
             site_url,
             source_wait,
             fetch: _,
+            progress: _,
         } = &config.docs;
         format!(
             "{config:#?}\nreload_every: {reload_every:?}\nsettle: {settle:?}\nfetch_time: {fetch_time:?}\n\

@@ -123,6 +123,11 @@ impl Library {
         self.state.borrow().clone()
     }
 
+    /// What was left out of the index, as of the last load; waits for a load that is going on.
+    pub async fn warnings(&self) -> Vec<String> {
+        self.known.lock().await.warnings().to_vec()
+    }
+
     /// Wakes at each change of the state.
     #[must_use]
     pub fn subscribe_state(&self) -> watch::Receiver<State> {

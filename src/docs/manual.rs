@@ -14,6 +14,7 @@ const PAGES: &[(&str, &str)] = &[
     ("tools.md", include_str!("manual/tools.md")),
     ("clients.md", include_str!("manual/clients.md")),
     ("endpoints.md", include_str!("manual/endpoints.md")),
+    ("commands.md", include_str!("manual/commands.md")),
     ("configuration.md", include_str!("manual/configuration.md")),
     ("certificates.md", include_str!("manual/certificates.md")),
     ("reload.md", include_str!("manual/reload.md")),

@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::Error;
+use crate::platform;
 
 /// The listeners of a server.
 #[derive(Debug)]
@@ -26,13 +27,13 @@ enum Purpose {
 }
 
 /// The serving listener at `address`; `[::]` takes IPv4 too, and where there is no IPv6 it is 0.0.0.0.
-pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     bind_for(address, Purpose::Serving)
 }
 
 /// The listener for HTTP-01 and the redirect to https, port 80. Without it the server still serves: the error is
 /// for a warning that TLS-ALPN-01 is left alone.
-pub(super) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
+pub(crate) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
     bind_for(address, Purpose::Acme)
 }
 
@@ -60,9 +61,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// EAFNOSUPPORT or EADDRNOTAVAIL: the kernel has no IPv6, or no address of it.
+/// The kernel has no IPv6, or no address of it.
 fn no_ipv6(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)
+    error.kind() == io::ErrorKind::AddrNotAvailable || platform::is_unknown_family(error)
 }
 
 fn explain(address: SocketAddr, purpose: Purpose, error: &io::Error) -> Error {

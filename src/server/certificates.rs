@@ -25,7 +25,7 @@ use crate::provision::{
     date_and_distance,
 };
 use crate::shutdown::Shutdown;
-use crate::store::FileStore;
+use crate::store::{FileStore, MemoryStore, Store};
 use crate::tls::{self, Acceptor, PairFiles, Resolver};
 use crate::x509::{Chain, Pair};
 
@@ -126,6 +126,26 @@ async fn acme(
         Some(listener) => Some(listener),
         None => redirect_listener(config)?,
     };
+    acme_with(options, Arc::new(store), config, listener, base, metrics).await
+}
+
+/// For one order whose account and certificate are gone with the process.
+pub(super) async fn prepare_rehearsal(config: &Config, base: &str) -> Result<Secured, Error> {
+    let (mut options, _) = parts_of(&config.certificates).await?;
+    options.ephemeral = Ephemeral::Allowed;
+    options.authorities.truncate(1);
+    let listener = redirect_listener(config)?;
+    acme_with(options, Arc::new(MemoryStore::new()), config, listener, base, &Arc::default()).await
+}
+
+async fn acme_with(
+    options: provision::Options,
+    store: Arc<dyn Store>,
+    config: &Config,
+    listener: Option<TcpListener>,
+    base: &str,
+    metrics: &Arc<metrics::Certificates>,
+) -> Result<Secured, Error> {
     let stand_in =
         tls::self_signed(&options.names, SystemClock.system()).map_err(|error| tls_failed(&error))?;
     let resolver = Arc::new(Resolver::new(&stand_in));
@@ -136,7 +156,7 @@ async fn acme(
     let (gate, watched) = watch::channel(Gate::Closed { reason, retry_after: RETRY_AFTER });
     let challenges = Challenges::new();
     let parts = Parts {
-        store: Arc::new(store),
+        store,
         resolver,
         http_challenges: challenges.clone(),
         tls_challenges,

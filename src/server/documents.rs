@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::Error;
-use crate::config::Config;
-use crate::docs::{self, Library, Source};
+use super::{Error, meter};
+use crate::config::{Config, ShowProgress};
+use crate::docs::{self, Library, Source, SourceError};
 use crate::docs_fetch::SourceFetch;
 use crate::mcp::tools::Tools;
 use crate::outbound::Client;
@@ -18,8 +18,16 @@ use crate::shutdown::Shutdown;
 /// A source that cannot be read, a machine without what the HTTP client needs.
 pub async fn open(config: &Config) -> Result<Library, Error> {
     let library = library(config)?;
-    library.load().await?;
+    load(config, &library).await?;
     Ok(library)
+}
+
+/// The first reading, shown as `config` says.
+pub(super) async fn load(config: &Config, library: &Library) -> Result<(), SourceError> {
+    match config.progress {
+        ShowProgress::OnStderr => meter::shown(&config.docs.progress, library.load()).await,
+        ShowProgress::No => library.load().await,
+    }
 }
 
 /// The library of `config`, with nothing read.

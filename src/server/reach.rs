@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tracing::warn;
 
+use super::exposure::{Exposure, exposures};
 use crate::config::Config;
 use crate::http::HostPolicy;
 use crate::names::{HostName, Identifier};
@@ -33,20 +34,8 @@ pub(super) fn policy(config: &Config, address: SocketAddr) -> HostPolicy {
 
 /// Says what is odd about who can reach the server.
 pub(super) fn warn_of_exposure(config: &Config) {
-    if config.policy.any_host {
-        warn!("allow_host = \"*\": any web page that a user of this network opens can read the documents");
-    }
-    let named = config.base_url.is_some()
-        || config.policy.any_host
-        || !config.policy.hosts.is_empty()
-        || !config.certificates.domains.is_empty();
-    let bind = config.address().ip();
-    if !bind.is_loopback() && !named {
-        warn!(
-            %bind,
-            "only loopback names are answered; to be reached by name, add --base-url https://docs.example.com \
-             or --allow-host docs.example.com"
-        );
+    for Exposure { what, cause, help } in exposures(config) {
+        warn!(cause, help, "{what}");
     }
 }
 

@@ -4,6 +4,7 @@
 //! from elsewhere but the documents' own images. Never speaks MCP.
 
 mod answer;
+mod broken;
 mod document;
 mod health;
 mod home;
@@ -20,6 +21,8 @@ use std::time::Duration;
 use ::http::Method;
 use tokio::sync::watch;
 use tokio::time::timeout;
+
+pub use broken::{BrokenLink, broken_links};
 
 use crate::docs::{Library, Urls};
 use crate::http::{Access, Checks, Gate, Handler, Path, Request, Response, Route, method_not_allowed};

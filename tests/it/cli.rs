@@ -131,10 +131,15 @@ fn the_help_shows_examples_and_the_short_help_fits_a_screen() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn the_version_is_the_packages_and_the_long_one_says_what_was_built() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, out, _) = run(folder.path(), &["--version"]);
+    let (code, out, _) = run(folder.path(), &["-V"]);
     assert_eq!((code, out.trim()), (Some(0), concat!("docquay ", env!("CARGO_PKG_VERSION"))));
+    let (code, out, _) = run(folder.path(), &["--version"]);
+    assert_eq!((code, out.lines().next()), (Some(0), Some(concat!("docquay ", env!("CARGO_PKG_VERSION")))));
+    for line in ["commit: ", "features: docs, acme, cli", "target: ", "compiler: rustc "] {
+        assert!(out.contains(line), "{line} not in {out}");
+    }
 }
 
 #[test]
@@ -328,4 +333,113 @@ fn stdio_answers_a_client_and_prints_nothing_but_messages() {
     drop(stdin);
     assert_eq!(lines.next(), None);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_mistyped_command_is_not_taken_for_a_missing_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for (word, command) in [("serch", "search"), ("chekc", "check"), ("stdoi", "stdio"), ("cerf", "cert")] {
+        let (code, _, err) = run(folder.path(), &[word]);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains(&format!("did you mean the command: docquay {command}\n")), "{word}: {err}");
+    }
+    let (code, _, err) = run(folder.path(), &["handbook"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("the nearest path that exists"), "{err}");
+    // A folder of that name is a folder.
+    std::fs::create_dir(folder.path().join("serch")).unwrap();
+    std::fs::write(folder.path().join("serch/a.md"), "# A").unwrap();
+    let server = Server::start(folder.path(), &["serch"]);
+    assert!(server.banner.contains("1 page"), "{}", server.banner);
+}
+
+#[test]
+fn every_command_has_examples_and_says_how_it_exits() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["serve", "stdio", "cert", "search", "check", "config", "completions", "man"] {
+        let (code, help, _) = run(folder.path(), &["help", command]);
+        assert_eq!(code, Some(0), "{command}");
+        assert!(help.contains("Examples:") && help.contains("Exit codes: 0"), "{command}: {help}");
+    }
+}
+
+#[test]
+fn config_prints_what_takes_effect_and_docquay_reads_it_as_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = "source = \"docs\"\nport = 9000\n\n[limits.http]\nconnections = 7\n";
+    std::fs::write(folder.path().join("docquay.toml"), written).unwrap();
+    let (code, toml, err) = run(folder.path(), &["config", "--allow-host", "a.example"]);
+    assert_eq!(code, Some(0), "{err}");
+    let line = |start: &str| toml.lines().find(|line| line.starts_with(start)).unwrap_or(&toml).to_owned();
+    assert!(line("port = 9000").ends_with("# docquay.toml:2"), "{toml}");
+    assert!(line("allow_host = [\"a.example\"]").ends_with("# --allow-host"), "{toml}");
+    assert!(line("connections = 7").ends_with("# docquay.toml:5"), "{toml}");
+    assert!(line("acme_port = 80").ends_with("# default"), "{toml}");
+
+    std::fs::write(folder.path().join("docquay.toml"), &toml).unwrap();
+    let values = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split("  #").next().unwrap().trim().to_owned()).collect()
+    };
+    let (code, again, err) = run(folder.path(), &["config"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(values(&again), values(&toml));
+    let (_, json, _) = run(folder.path(), &["config", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["port"]["value"], 9000);
+}
+
+#[test]
+fn check_tells_each_fault_with_its_fix_and_ends_with_1_only_for_a_failure() {
+    let folder = pages();
+    let (code, out, err) = run(folder.path(), &["check", "docs", "--port", "0"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(
+        out.contains("✓ ok      documents: ") && out.contains("- skipped certificate: no domain"),
+        "{out}"
+    );
+    assert!(!out.contains('\x1b'), "no colours but on a terminal: {out}");
+
+    std::fs::write(folder.path().join("docs/links.md"), "# Links\n\n[a](gone.md) [b](#nowhere)\n").unwrap();
+    let (code, out, _) = run(folder.path(), &["check", "docs", "--port", "0", "--json"]);
+    assert_eq!(code, Some(0), "a warning is no failure: {out}");
+    let findings: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let links = findings.as_array().unwrap().iter().find(|finding| finding["check"] == "links").unwrap();
+    assert_eq!(
+        (links["outcome"].as_str(), links["what"].as_str()),
+        (Some("warning"), Some("2 links lead nowhere"))
+    );
+    assert_eq!(links["cause"], "links → gone.md\nlinks → #nowhere");
+
+    let server = Server::start(folder.path(), &["docs"]);
+    let port = server.address.port().to_string();
+    let (code, out, _) = run(folder.path(), &["check", "docs", "--port", &port]);
+    assert!(code == Some(0) && out.contains(&format!("{port} is held by a docquay that runs")), "{out}");
+
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let (code, out, _) = run(folder.path(), &["check", "none", "--port", &port]);
+    assert_eq!(code, Some(1), "{out}");
+    for part in
+        ["✗ failed  documents: cannot read none", "✗ failed  port: ", "help:  the nearest path", "ss -ltnp"]
+    {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (code, out, _) = run(
+        folder.path(),
+        &[
+            "check",
+            "docs",
+            "--domain",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--acme-port",
+            "0",
+            "--acme-directory",
+            "https://127.0.0.1:1/dir",
+        ],
+    );
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("then add --agree-tos") && out.contains("✗ failed  CA: "), "{out}");
+    assert!(!folder.path().join("certs").exists(), "nothing stays of a check");
 }

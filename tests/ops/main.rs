@@ -8,6 +8,7 @@ mod activation;
 mod daemon;
 mod drain;
 mod load;
+mod manners;
 #[allow(dead_code, reason = "shared with the tests against a CA")]
 #[path = "../pebble/harness/process.rs"]
 mod process;

@@ -7,6 +7,7 @@
 
 mod acme;
 mod ari;
+mod check;
 mod commands;
 mod empty_root;
 mod faults;
