@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::cert::{self, Ask, Haste, Why};
 use crate::commands::search::{self, Question};
+use crate::commands::token;
 use crate::config::{self, Flags, Log, LogFormat, LogLevel};
 use crate::docs::SourceError;
 use crate::server;
@@ -80,6 +81,11 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             let found = block_on(search::run(config, &arguments.question, &mut answer))?;
             print(&answer)?;
             return Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
+        Command::Token { name } => {
+            let mut answer = Vec::new();
+            token::run(&name, &mut answer)?;
+            print(&answer)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -200,6 +206,13 @@ enum Command {
     /// Search on the command line, ranked as the server ranks
     #[command(after_long_help = SEARCH_HELP)]
     Search(Search),
+    /// Make a token for --token-file: the token itself, shown once, and its line for the file
+    #[command(after_long_help = TOKEN_HELP)]
+    Token {
+        /// Whom it is for: up to 64 letters, digits and . _ @ + -
+        #[arg(long, default_value = "client")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -292,7 +305,7 @@ Examples:
 Every option is also a variable (--base-url: DOCQUAY_BASE_URL; lists with commas) and a key of
 docquay.toml (base_url; a limit: [limits.http] body_bytes). A flag beats a variable beats the file.
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.
-SIGHUP reads the sources and the certificate's files again; SIGTERM and SIGINT let running requests finish.";
+SIGHUP reads the sources, the certificate's files and the tokens again; SIGTERM and SIGINT let running requests finish.";
 const STDIO_HELP: &str = "\
 Examples:
   claude mcp add docs -- docquay stdio ./docs
@@ -313,6 +326,14 @@ Examples:
   docquay search --json --limit 3 max_connections https://docs.example.com/index.json
 
 Exit codes: 0 found, 1 nothing found, 2 wrong usage or configuration.";
+
+const TOKEN_HELP: &str = "\
+Examples:
+  docquay token --name ci
+  docquay ./docs --token-file ./tokens
+
+Give the token to the client, which sends it as `Authorization: Bearer TOKEN`; add the line to the file. The file is
+read again within 30 seconds, and on SIGHUP.";
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 //! Owns the order of the start (listener, documents, tools, routes), the tasks, and the end. What a
 //! part does stands in the part.
 
+mod access;
 mod banner;
 mod bind;
 pub(crate) mod certificates;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -23,6 +25,7 @@ use crate::docs::{Library, Source, Urls};
 use crate::docs_fetch::SourceFetch;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, Access, Checks, Handler, HostPolicy, Path, Plain, Route, Router};
+use crate::mcp::catalog::CacheScope;
 use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::tools::{self, Tools};
 use crate::mcp::transport::{self, Hub, sse_legacy, stdio, streamable};
@@ -31,6 +34,7 @@ use crate::names::{HostName, Identifier};
 use crate::outbound::Client;
 use crate::shutdown::{self, Shutdown, Trigger};
 use crate::web::{self, Site};
+use access::Door;
 use banner::Banner;
 pub(crate) use banner::plural;
 use certificates::Look;
@@ -46,6 +50,7 @@ pub struct Running {
     certificate: Option<String>,
     certificates: Arc<metrics::Certificates>,
     look: Option<Look>,
+    tokens: Arc<Notify>,
     trigger: Trigger,
     shutdown: Shutdown,
     tasks: JoinSet<()>,
@@ -82,8 +87,9 @@ impl Running {
     }
 
     /// Reads the sources again, in a task: what it finds is logged and served, a failure logged. Looks at the
-    /// certificate's files too.
+    /// certificate's files and the token file too.
     pub fn reload(&mut self) {
+        self.tokens.notify_one();
         if let Some(look) = &self.look {
             look.again();
         }
@@ -118,6 +124,7 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
         help: "give a bound listener".to_owned(),
     })?;
     let base = base(&config, address);
+    let door = Door::prepare(&config).await?;
     let certificates = Arc::default();
     let (library, secured) =
         tokio::join!(open(&config), certificates::prepare(&config, &base, &certificates));
@@ -126,15 +133,21 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
     let urls = Urls::new(&base);
     let mut site = Site::new(Arc::clone(&library), urls.clone());
     site.gate = secured.as_ref().map(|secured| secured.gate.clone());
+    site.private = door.is_private();
     let site = Arc::new(site);
-    let catalog = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
+    let mut options = tools::Options::new(urls);
+    if door.is_private() {
+        options.scope = CacheScope::Private;
+    }
+    let catalog = Arc::new(Tools::new(Arc::clone(&library), options));
     let dispatcher = Dispatcher::new(Arc::clone(&catalog) as _, config.mcp.clone(), shutdown.clone());
     let hub = hub(&config, Arc::new(dispatcher));
 
     let mut tasks = JoinSet::new();
     let challenge = secured.as_ref().map(|secured| secured.challenges.route());
     let table = challenge.into_iter().chain(routes(&site, &hub)).collect();
-    let mut router = Router::new(table, policy(&config, address));
+    let guard = Arc::clone(&door.admission);
+    let mut router = Router::new(table, policy(&config, address)).with_guard(guard);
     let limits = config.http.clone();
     let (certificate, look) = match secured {
         None => {
@@ -148,9 +161,10 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
             (Some(secured.summary.clone()), Some(secured.keep(&config.http, &mut tasks, &shutdown)))
         }
     };
+    let tokens = door.keep(&mut tasks, &shutdown);
     tasks.spawn(async move { hub.run().await });
     keep_current(&mut tasks, &library, &catalog, &shutdown);
-    Ok(Running { address, base, library, certificate, certificates, look, trigger, shutdown, tasks })
+    Ok(Running { address, base, library, certificate, certificates, look, tokens, trigger, shutdown, tasks })
 }
 
 /// Reads the documents as `config` says, with the HTTP client for those at a URL.
@@ -161,7 +175,7 @@ pub async fn open(config: &Config) -> Result<Library, Error> {
     let mut options = config.docs.clone();
     let named = if config.sources.is_empty() { vec![Source::Manual] } else { config.sources.clone() };
     if options.fetch.is_none() && named.iter().any(|source| matches!(source, Source::Url(_))) {
-        let client = Client::new().map_err(|error| Error::Run {
+        let client = Client::with_proxy(config.outbound_proxy.as_ref()).map_err(|error| Error::Run {
             what: "cannot make the HTTP client for the sources".to_owned(),
             cause: error.to_string(),
             help: "raise the limit of open files: ulimit -n 1024".to_owned(),
@@ -179,7 +193,9 @@ pub async fn serve(config: Config, stderr: &mut io::Stderr) -> Result<(), Error>
     let mut signals = listen_for_signals()?;
     let sources = config.sources.clone();
     let reload_every = config.docs.reload_every;
+    let private = config.token_file.is_some();
     warn_of_exposure(&config);
+    access::warn_of_tokens_in_clear(&config);
     let mut running = start(config).await?;
     let library = Arc::clone(&running.library);
     let banner = Banner {
@@ -189,6 +205,7 @@ pub async fn serve(config: Config, stderr: &mut io::Stderr) -> Result<(), Error>
         state: &library.state(),
         reload_every,
         certificate: running.certificate.as_deref(),
+        private,
     };
     // Without a stderr there is nobody to greet.
     let _ = stderr.lock().write_all(banner.render(stderr.is_terminal()).as_bytes());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::error::Wrong;
 use super::{Config, LogFormat, value};
 use crate::docs::Source;
-use crate::{docs, http, mcp, tls};
+use crate::{access, docs, http, mcp, tls};
 
 /// One line of the table.
 pub(crate) struct Key {
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Key {
 
 /// Every key, in the order of the help.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(TLS).chain(HTTP).chain(MCP).chain(DOCS)
+    KEYS.iter().chain(ACCESS).chain(TLS).chain(HTTP).chain(MCP).chain(DOCS)
 }
 
 const fn one(name: &'static str, set: fn(&mut Config, &str, &Path) -> Result<(), Wrong>) -> Key {
@@ -145,6 +145,14 @@ static KEYS: &[Key] = &[
         }
         Ok(())
     }),
+    one("token_file", |config, text, folder| path(&mut config.token_file, text, folder)),
+    list("trusted_proxies", |config, text, _| {
+        config.trusted_proxies.push(value::network(text)?);
+        Ok(())
+    }),
+    one("outbound_proxy", |config, text, _| {
+        store(&mut config.outbound_proxy, value::outbound_proxy(text).map(Some))
+    }),
     one("reload_every", |config, text, _| store(&mut config.docs.reload_every, value::duration(text))),
     one("source_wait", |config, text, _| store(&mut config.docs.source_wait, value::switch(text))),
     one("sse_keep_alive", |config, text, _| store(&mut config.sse_keep_alive, value::duration_or_off(text))),
@@ -176,6 +184,13 @@ macro_rules! limits {
         };
     };
 }
+
+limits!(ACCESS, access: access::Limits {
+    requests_per_minute: value::count_or_off,
+    burst: value::count,
+    failures_per_minute: value::count_or_off,
+    addresses: value::count,
+} besides {});
 
 limits!(TLS, tls: tls::Limits {
     handshake: value::duration,

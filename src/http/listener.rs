@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use super::connection::{self, Context};
 use super::limits::Limits;
 use super::router::Router;
 use super::throttle::Throttle;
+use crate::names::Network;
 use crate::shutdown::Shutdown;
 
 /// Serves `listener` until `shutdown` drains and every connection has ended (or the drain limit
@@ -81,8 +82,8 @@ impl<A: Accept> Service<A> {
 #[derive(Debug, Default)]
 struct Open {
     tasks: JoinSet<()>,
-    addresses: HashMap<Id, IpAddr>,
-    per_address: HashMap<IpAddr, usize>,
+    addresses: HashMap<Id, Network>,
+    per_address: HashMap<Network, usize>,
     refusals: Throttle,
 }
 
@@ -92,7 +93,7 @@ impl Open {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.forget(ended);
         }
-        let address = client(peer.ip());
+        let address = client(peer.ip(), &service.context.router);
         if let Some(bound) = self.bound_reached(address, &service.context.limits) {
             if let Some(unreported) = self.refusals.admit() {
                 tracing::warn!(%peer, bound, unreported, "connection refused: too many are open");
@@ -110,7 +111,7 @@ impl Open {
     }
 
     /// The name of the limit that stands in the way.
-    fn bound_reached(&self, address: Option<IpAddr>, limits: &Limits) -> Option<&'static str> {
+    fn bound_reached(&self, address: Option<Network>, limits: &Limits) -> Option<&'static str> {
         let from_address = address.and_then(|address| self.per_address.get(&address)).copied().unwrap_or(0);
         if self.tasks.len() >= limits.connections {
             Some("connections")
@@ -142,16 +143,10 @@ impl Open {
     }
 }
 
-/// Whom a connection is counted for: loopback is exempt, and an IPv6 client owns its /64.
-fn client(address: IpAddr) -> Option<IpAddr> {
-    let address = address.to_canonical();
-    if address.is_loopback() {
-        return None;
-    }
-    Some(match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    })
+/// Whom a connection is counted for. Nobody: this machine itself, and a proxy, which connects for many.
+fn client(address: IpAddr, router: &Router) -> Option<Network> {
+    let exempt = address.to_canonical().is_loopback() || router.is_proxy(address);
+    (!exempt).then(|| Network::of_client(address))
 }
 
 /// The pause after an accept that failed for want of descriptors or memory: such an error stays

@@ -114,7 +114,7 @@ fn tell_own(pair: &Pair, domains: &[Identifier]) {
 }
 
 async fn acme(config: &Config, base: &str, metrics: &Arc<metrics::Certificates>) -> Result<Secured, Error> {
-    let (options, store) = parts_of(&config.certificates).await?;
+    let (options, store) = parts_of(config).await?;
     let listener = redirect_listener(config)?;
     let stand_in =
         tls::self_signed(&options.names, SystemClock.system()).map_err(|error| tls_failed(&error))?;
@@ -147,12 +147,14 @@ async fn acme(config: &Config, base: &str, metrics: &Arc<metrics::Certificates>)
 }
 
 /// The provisioner's options and the store, of the server and of `docquay cert`.
-pub(crate) async fn parts_of(certificates: &Certificates) -> Result<(provision::Options, FileStore), Error> {
+pub(crate) async fn parts_of(config: &Config) -> Result<(provision::Options, FileStore), Error> {
+    let certificates = &config.certificates;
     let ca_pem = certificates.ca_file.as_deref().map(|path| read(path, "acme_ca_file")).transpose()?;
     // A root of one's own says nothing of Let's Encrypt, nor of another CA to fall back on.
     let only_ca = certificates.directory.is_some() && certificates.fallback_directory.is_none();
     let is_private = ca_pem.is_some() && only_ca;
-    let reaching = transport::Options { ca_pem, ..transport::Options::default() };
+    let proxy = config.outbound_proxy.clone();
+    let reaching = transport::Options { ca_pem, proxy, ..transport::Options::default() };
     let transport = HttpTransport::new(&reaching).map_err(|error| Error::Run {
         what: "cannot make the HTTP client for the CA".to_owned(),
         cause: chain(&error),

@@ -135,7 +135,8 @@ fn help(directory: &str, kind: Failed, step: Step<'_>, error: &acme::Error, fail
             "docquay goes on by itself; if it stays so, the CA's status page may say more".to_owned()
         }
         (Failed::Network, _) => {
-            "see that this machine reaches the CA (DNS, firewall, outbound https, its own clock); \
+            "see that this machine reaches the CA (DNS, firewall, outbound https or \
+                                 the proxy that it goes through, its own clock); \
                                  for a CA of your own, --acme-ca-file names the root of its https"
                 .to_owned()
         }
