@@ -124,4 +124,5 @@ fn too_many(words: &str, wait: Duration) -> Box<Response> {
 }
 
 const REALM: &str = "Bearer realm=\"docquay\"";
-const NEEDED: &str = "a token is needed here: send Authorization: Bearer TOKEN; whoever runs this server gives it out";
+const NEEDED: &str =
+    "a token is needed here: send Authorization: Bearer TOKEN; whoever runs this server gives it out";

@@ -389,16 +389,61 @@ fn listen_for_signals() -> Result<Signals, Error> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn every_route_that_can_reveal_a_word_of_the_docs_is_closed_and_judged() {
+    /// The real table, behind `door`.
+    async fn router(door: Door) -> (Router, Trigger) {
         let config = Config::default();
         let library = Arc::new(open(&config).await.unwrap());
-        let (_trigger, shutdown) = shutdown::channel();
+        let (trigger, shutdown) = shutdown::channel();
         let urls = Urls::new("http://127.0.0.1:8080");
         let site = Arc::new(Site::new(Arc::clone(&library), urls.clone()));
         let catalog = Arc::new(Tools::new(library, tools::Options::new(urls)));
         let dispatcher = Arc::new(Dispatcher::new(catalog, config.mcp.clone(), shutdown));
-        let router = Router::new(routes(&site, &hub(&config, dispatcher)), HostPolicy::default());
+        let table = routes(&site, &hub(&config, dispatcher));
+        (Router::new(table, HostPolicy::default()).with_guard(door.admission), trigger)
+    }
+
+    async fn status(router: &Router, method: &str, path: &str, token: Option<&str>) -> u16 {
+        let mut head = ::http::Request::builder().method(method).uri(path).header("host", "localhost");
+        if let Some(token) = token {
+            head = head.header("authorization", format!("Bearer {token}"));
+        }
+        let (head, ()) = head.body(()).unwrap().into_parts();
+        let request = http::Request::whole(head, bytes::Bytes::new(), ([127, 0, 0, 1], 1).into());
+        router.answer(request).await.status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn every_route_of_documents_wants_a_token_whatever_the_method_and_no_other_route_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let (token, line) = crate::access::new_token("ana", &SystemEntropy::new()).unwrap();
+        let (stranger, _) = crate::access::new_token("ana", &SystemEntropy::new()).unwrap();
+        let path = folder.path().join("tokens");
+        std::fs::write(&path, line).unwrap();
+        let config = Config { token_file: Some(path), ..Config::default() };
+        let (router, _trigger) = router(Door::prepare(&config).await.unwrap()).await;
+        for route in router.routes() {
+            let path = match route.path {
+                Path::Exact(path) => path.to_owned(),
+                Path::Prefix(prefix) => format!("{prefix}index"),
+            };
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"] {
+                let without = status(&router, method, &path, None).await;
+                let wrong = status(&router, method, &path, Some(&stranger)).await;
+                let right = status(&router, method, &path, Some(&token)).await;
+                match route.access {
+                    Access::Documents => assert_eq!((without, wrong), (401, 401), "{method} {path}"),
+                    Access::Open => assert_eq!((without, wrong), (right, right), "{method} {path}"),
+                }
+                assert!(!matches!(right, 401 | 403 | 429), "{method} {path}: {right}");
+            }
+        }
+        assert_eq!(status(&router, "GET", "/docs/index", Some(&token)).await, 200);
+        assert_eq!(status(&router, "GET", "/healthz", None).await, 200);
+    }
+
+    #[tokio::test]
+    async fn every_route_that_can_reveal_a_word_of_the_docs_is_closed_and_judged() {
+        let (router, _trigger) = router(Door::prepare(&Config::default()).await.unwrap()).await;
         let closed = (Access::Documents, Checks::HostAndOrigin);
         let open = (Access::Open, Checks::Exempt);
         let table = [

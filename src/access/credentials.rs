@@ -72,7 +72,11 @@ mod tests {
     #[test]
     fn a_bearer_token_is_found_whatever_the_case_of_its_scheme() {
         for field in ["Bearer a-._~+/9==", "bearer a-._~+/9==", "BEARER   a-._~+/9== "] {
-            assert_eq!(Credentials::of(&headers(&[field]), None), Credentials::Bearer("a-._~+/9=="), "{field}");
+            assert_eq!(
+                Credentials::of(&headers(&[field]), None),
+                Credentials::Bearer("a-._~+/9=="),
+                "{field}"
+            );
         }
     }
 
@@ -85,21 +89,32 @@ mod tests {
 
     #[test]
     fn what_is_no_single_token_is_told_so() {
-        for fields in
-            [&["Bearer"][..], &["Bearer "], &["Bearer a b"], &["Bearer a,b"], &["Bearer =="], &["Bearer \u{fc}"]]
-        {
-            assert_eq!(Credentials::of(&headers(fields), None), Credentials::Malformed(NO_TOKEN), "{fields:?}");
+        for fields in [
+            &["Bearer"][..],
+            &["Bearer "],
+            &["Bearer a b"],
+            &["Bearer a,b"],
+            &["Bearer =="],
+            &["Bearer \u{fc}"],
+        ] {
+            assert_eq!(
+                Credentials::of(&headers(fields), None),
+                Credentials::Malformed(NO_TOKEN),
+                "{fields:?}"
+            );
         }
-        let twice = Credentials::of(&headers(&["Bearer a", "Bearer a"]), None);
+        let twice = headers(&["Bearer a", "Bearer a"]);
+        let twice = Credentials::of(&twice, None);
         assert!(matches!(twice, Credentials::Malformed(why) if why.contains("more than one")));
     }
 
     #[test]
     fn a_token_in_the_query_is_refused_though_a_good_one_stands_beside_it() {
+        let good = headers(&["Bearer a"]);
         for query in ["access_token=a", "q=1&access_token=a", "access_token"] {
-            let found = Credentials::of(&headers(&["Bearer a"]), Some(query));
+            let found = Credentials::of(&good, Some(query));
             assert!(matches!(found, Credentials::Malformed(why) if why.contains("address")), "{query}");
         }
-        assert_eq!(Credentials::of(&headers(&["Bearer a"]), Some("token=a")), Credentials::Bearer("a"));
+        assert_eq!(Credentials::of(&good, Some("token=a")), Credentials::Bearer("a"));
     }
 }

@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn proto_and_host_stand_beside_the_address_they_belong_to() {
-        let field = r#"for=1.2.3.4;proto=HTTPS;host="docs.example.com:8443" ; secret="a\"b;c,d", by=_x;for="[::1]""#;
+        let field =
+            r#"for=1.2.3.4;proto=HTTPS;host="docs.example.com:8443" ; secret="a\"b;c,d", by=_x;for="[::1]""#;
         let first = Element {
             node: Some(address("1.2.3.4")),
             proto: Some("HTTPS".to_owned()),

@@ -68,9 +68,10 @@ impl Proxies {
 
     /// The client by `Forwarded`, and what was said of it.
     fn standard(&self, peer: IpAddr, field: &str) -> (IpAddr, Element) {
-        let mut elements = forwarded::elements(field).unwrap_or_default();
+        let elements = forwarded::elements(field).unwrap_or_default();
         let (client, distance) = self.walk(peer, elements.iter().map(|element| element.node));
-        let element = elements.len().checked_sub(distance).map(|index| elements.swap_remove(index));
+        let behind = distance.checked_sub(1);
+        let element = behind.and_then(|behind| elements.into_iter().rev().nth(behind));
         (client, element.unwrap_or_default())
     }
 
@@ -92,8 +93,7 @@ impl Proxies {
 
 /// All lines of a field, in order; none if it is absent. What is no text reads as a malformed one.
 fn field(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let lines: Vec<&str> =
-        headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect();
+    let lines: Vec<&str> = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?")).collect();
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
@@ -204,10 +204,29 @@ mod tests {
         );
         let told = told.unwrap();
         assert_eq!((told.https, told.hosts), (Some(true), vec!["docs.example.com".to_owned()]));
-        let older = [("x-forwarded-proto", "http, HTTPS"), ("x-forwarded-host", "forged.example, docs.example")];
+        let older =
+            [("x-forwarded-proto", "http, HTTPS"), ("x-forwarded-host", "forged.example, docs.example")];
         let told = told_by("127.0.0.1", &older).unwrap();
         assert_eq!((told.https, told.hosts), (Some(true), vec!["docs.example".to_owned()]));
         let nothing = told_by("127.0.0.1", &[("x-forwarded-proto", "gopher")]).unwrap();
         assert_eq!((nothing.https, nothing.hosts.len()), (None, 0));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_proxy_says_there_is_an_answer(
+            standard in "[ -~]*", older in "[ -~]*", host in "[ -~]*", proto in "[ -~]*",
+        ) {
+            let fields = [
+                ("forwarded", &*standard),
+                ("x-forwarded-for", &older),
+                ("x-forwarded-host", &host),
+                ("x-forwarded-proto", &proto),
+            ];
+            for count in 0..=fields.len() {
+                proptest::prop_assert!(told_by("127.0.0.1", &fields[..count]).is_some());
+                proptest::prop_assert_eq!(told_by("192.0.2.1", &fields[..count]), None);
+            }
+        }
     }
 }

@@ -148,12 +148,10 @@ impl Tokens {
     #[must_use]
     pub fn name_of(&self, token: &str) -> Option<&Arc<str>> {
         let hash = sha256(token.as_bytes());
-        let compared = self.entries.iter().filter(|entry| {
+        self.entries.iter().fold(None, |found, entry| {
             let verdict = hmac::verify(&self.key, &hash, entry.mac.as_ref());
-            verdict.is_ok()
-        });
-        // `last` looks at all of them where `next` would stop.
-        compared.last().map(|entry| &entry.name)
+            if verdict.is_ok() { Some(&entry.name) } else { found }
+        })
     }
 
     /// The names, in the order of the file.
@@ -220,7 +218,8 @@ fn hex(bytes: &[u8]) -> String {
 fn unhex(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> =
         text.chars().map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+    let bytes: Vec<u8> =
+        digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
     (digits.len() == 64).then(|| bytes.try_into().ok()).flatten()
 }
 

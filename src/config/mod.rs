@@ -264,7 +264,9 @@ mod tests {
     fn sample(key: &str) -> &'static str {
         match key {
             "source" => "/tmp/pages",
-            "certs" | "acme_ca_file" | "eab_hmac_key_file" | "tls_cert" | "tls_key" | "token_file" => "/tmp/file",
+            "certs" | "acme_ca_file" | "eab_hmac_key_file" | "tls_cert" | "tls_key" | "token_file" => {
+                "/tmp/file"
+            }
             "trusted_proxies" => "10.0.0.0/8",
             "outbound_proxy" => "http://proxy.example:3128",
             "bind" => "127.0.0.7",

@@ -190,11 +190,37 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{Forwarded, Guard, HostPolicy, Request, Response};
+
+    /// Knows one proxy, and lets everybody in.
+    struct OneProxy;
+
+    impl Guard for OneProxy {
+        fn is_proxy(&self, peer: IpAddr) -> bool {
+            peer == IpAddr::from([192, 0, 2, 80])
+        }
+
+        fn forwarded(&self, _: IpAddr, _: &::http::HeaderMap) -> Option<Forwarded> {
+            None
+        }
+
+        fn meter(&self, _: &Request) -> Result<(), Box<Response>> {
+            Ok(())
+        }
+
+        fn admit(&self, _: &Request) -> Result<Option<Arc<str>>, Box<Response>> {
+            Ok(None)
+        }
+    }
+
+    fn of(address: &str) -> Option<Network> {
+        let router = Router::new(Vec::new(), HostPolicy::default()).with_guard(Arc::new(OneProxy));
+        client(address.parse().unwrap(), &router)
+    }
 
     #[test]
-    fn loopback_is_not_counted_and_an_ipv6_network_is_one_client() {
-        let of = |text: &str| client(text.parse().unwrap());
-        for text in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+    fn loopback_and_proxies_are_not_counted_and_an_ipv6_network_is_one_client() {
+        for text in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "192.0.2.80"] {
             assert_eq!(of(text), None, "{text}");
         }
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
@@ -204,7 +230,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_at_its_bound_is_refused_until_one_of_its_connections_ends() {
-        let address = client("192.0.2.1".parse().unwrap());
+        let address = of("192.0.2.1");
         let limits = Limits { connections_per_address: 2, ..Limits::default() };
         let mut open = Open::default();
         for _ in 0..2 {
@@ -214,7 +240,7 @@ mod tests {
             *open.per_address.entry(address.unwrap()).or_default() += 1;
         }
         assert_eq!(open.bound_reached(address, &limits), Some("connections_per_address"));
-        assert_eq!(open.bound_reached(client("192.0.2.2".parse().unwrap()), &limits), None);
+        assert_eq!(open.bound_reached(of("192.0.2.2"), &limits), None);
         assert_eq!(open.bound_reached(None, &limits), None);
         let ended = open.tasks.join_next_with_id().await.unwrap();
         open.forget(ended);

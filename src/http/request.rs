@@ -171,7 +171,7 @@ impl Request {
     /// The client's address: the peer's, or what a trusted proxy says.
     #[must_use]
     pub fn client(&self) -> IpAddr {
-        self.forwarded.as_ref().map_or(self.peer.ip(), |forwarded| forwarded.client)
+        self.forwarded.as_ref().map_or_else(|| self.peer.ip(), |forwarded| forwarded.client)
     }
 
     /// Whether the peer is a trusted proxy.

@@ -356,7 +356,10 @@ mod tests {
         let (head, _) = ask(Method::POST, "/mcp", &[HOST, ("origin", origin)]).await;
         assert_eq!(head.headers["access-control-allow-origin"], origin);
         assert_eq!(head.headers["vary"], "Origin");
-        assert_eq!(head.headers["access-control-expose-headers"], "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After");
+        assert_eq!(
+            head.headers["access-control-expose-headers"],
+            "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After"
+        );
         for fields in [&[HOST][..], &[HOST, ("origin", "https://evil.example")]] {
             let (head, _) = ask(Method::POST, "/mcp", fields).await;
             assert!(!head.headers.keys().any(|name| name.as_str().starts_with("access-control")));

@@ -146,7 +146,10 @@ mod tests {
         }
         let network = Network::parse("10.0.0.0/8").unwrap();
         assert_eq!(Network::parse("10.0.0.1/8"), Err(NetworkError::Inside(network)));
-        assert_eq!(NetworkError::Inside(network).to_string(), "an address inside 10.0.0.0/8, not the network");
+        assert_eq!(
+            NetworkError::Inside(network).to_string(),
+            "an address inside 10.0.0.0/8, not the network"
+        );
     }
 
     #[test]

@@ -66,7 +66,12 @@ impl Direct {
             .connect_timeout(options.connect)
             .build()
             .map_err(|error| Error::new(ErrorKind::Build, error))?;
-        Ok(Self { inner, proxy: options.proxy.clone(), deadline: options.deadline, max_bytes: options.max_bytes })
+        Ok(Self {
+            inner,
+            proxy: options.proxy.clone(),
+            deadline: options.deadline,
+            max_bytes: options.max_bytes,
+        })
     }
 
     /// Sends one request; every status is an answer. Cancel safe.
@@ -75,8 +80,8 @@ impl Direct {
     /// When the URL is not https, the server cannot be reached, the answer is too long or ends early, or the
     /// deadline passes.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        let request = reqwest::Request::try_from(request)
-            .map_err(|error| Error::new(ErrorKind::Url, error))?;
+        let request =
+            reqwest::Request::try_from(request).map_err(|error| Error::new(ErrorKind::Url, error))?;
         if request.url().scheme() != "https" {
             return Err(ErrorKind::Url.into());
         }

@@ -92,7 +92,10 @@ mod tests {
             ("http://ana:s%40cret@proxy:3128", "http://proxy:3128"),
         ] {
             let proxy = Proxy::parse(text).unwrap();
-            assert_eq!((proxy.to_string(), format!("{proxy:?}")), (shown.to_owned(), format!("Proxy({shown})")));
+            assert_eq!(
+                (proxy.to_string(), format!("{proxy:?}")),
+                (shown.to_owned(), format!("Proxy({shown})"))
+            );
         }
     }
 

@@ -49,7 +49,10 @@ fn counted(number: usize, what: &str) -> String {
 fn clients(endpoint: &str, private: bool) -> String {
     let entry = |inner: &str| format!("{{\n  \"mcpServers\": {{\n    \"docs\": {{ {inner} }}\n  }}\n}}");
     let (flag, headers) = if private {
-        (" --header \"Authorization: Bearer TOKEN\"", ", \"headers\": { \"Authorization\": \"Bearer TOKEN\" }")
+        (
+            " --header \"Authorization: Bearer TOKEN\"",
+            ", \"headers\": { \"Authorization\": \"Bearer TOKEN\" }",
+        )
     } else {
         ("", "")
     };
