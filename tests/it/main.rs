@@ -17,6 +17,8 @@ mod harness;
 mod http;
 mod legacy;
 mod modern;
+#[cfg(all(feature = "docs", feature = "outbound"))]
+mod outbound;
 #[cfg(feature = "acme")]
 mod provision;
 #[cfg(feature = "docs")]

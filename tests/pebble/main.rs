@@ -13,6 +13,7 @@ mod faults;
 mod harness;
 mod issuance;
 mod network;
+mod outbound_proxy;
 mod renewal;
 mod restart;
 mod store_faults;
