@@ -22,13 +22,14 @@ use crate::commands::cert::{self, Ask, Haste, Why};
 use crate::commands::check;
 use crate::commands::config::{self as show, Form};
 use crate::commands::search::{self, Question};
+use crate::commands::token;
 use crate::config::{self, Config, Flags, Log};
 use crate::docs::Source;
 use crate::server::{self, Inherited, Reread};
 use failure::Failure;
 use help::{
     ABOUT, AFTER_HELP, CERT_HELP, CHECK_HELP, COMPLETIONS_HELP, CONFIG_HELP, LONG_ABOUT, MAN_HELP,
-    SEARCH_HELP, STDIO_HELP,
+    SEARCH_HELP, STDIO_HELP, TOKEN_HELP,
 };
 use options::{Certificate, Documents, Network, Process, Reading, Written};
 
@@ -106,6 +107,11 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             Some(folder) => drop(shell::write_man(&folder).map_err(|error| Failure::pages(&folder, &error))?),
             None => print(&shell::man(&command).ok().flatten().ok_or_else(|| Failure::no_page(&command))?)?,
         },
+        Command::Token { name } => {
+            let mut answer = Vec::new();
+            token::run(&name, &mut answer)?;
+            print(&answer)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -231,6 +237,13 @@ enum Command {
     /// Search on the command line, ranked as the server ranks
     #[command(after_long_help = SEARCH_HELP)]
     Search(Search),
+    /// Make a token for --token-file: the token itself, shown once, and its line for the file
+    #[command(after_long_help = TOKEN_HELP)]
+    Token {
+        /// Whom it is for: up to 64 letters, digits and . _ @ + -
+        #[arg(long, default_value = "client")]
+        name: String,
+    },
     /// Try everything that the server needs, with the exact fix for what is amiss
     #[command(after_long_help = CHECK_HELP)]
     Check(Check),

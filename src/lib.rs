@@ -80,6 +80,7 @@ pub mod shutdown;
 pub mod x509;
 
 // Siblings: each owns its Options and Limits, none imports another.
+pub mod access;
 #[cfg(feature = "acme")]
 pub mod acme;
 #[cfg(feature = "docs")]
@@ -92,6 +93,7 @@ pub mod store;
 pub mod tls;
 
 // Glue.
+pub mod admission;
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(all(feature = "docs", feature = "outbound"))]

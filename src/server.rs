@@ -3,6 +3,7 @@
 //! Owns the order of the start (listeners, certificate, routes, documents), the tasks, and the end. What a
 //! part does stands in the part.
 
+mod access;
 mod banner;
 pub(crate) mod bind;
 pub(crate) mod certificates;
@@ -33,6 +34,7 @@ use crate::docs::{Library, Source};
 use crate::http::{self, HostPolicy, Plain, Router};
 use crate::metrics;
 use crate::shutdown::{self, Trigger};
+use access::Door;
 use banner::Banner;
 pub(crate) use banner::plural;
 use bind::Listeners;
@@ -45,7 +47,7 @@ use notify::Notify;
 use reload::Reloader;
 pub use reload::Reread;
 use signals::{Signals, Wish};
-use standing::{Guard, Standing};
+use standing::{OverTls, Standing};
 pub use stdio::stdio;
 
 /// A server that runs. Dropping it drains; [`join`](Self::join) waits for the end.
@@ -106,7 +108,7 @@ impl Running {
     }
 
     /// Reads the sources again, in a task: what it finds is logged and served, a failure logged. Looks at the
-    /// certificate's files too.
+    /// certificate's files and the token file too.
     pub fn reload(&mut self) {
         let (reloader, shutdown) = (Arc::clone(&self.reloader), self.standing.shutdown.clone());
         self.tasks.spawn(async move {
@@ -155,19 +157,21 @@ async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
         help: "give a bound listener".to_owned(),
     })?;
     let base = reach::base(&config, address);
+    let door = Door::prepare(&config).await?;
     let certificates = Arc::default();
     let library = Arc::new(documents::library(&config)?);
     let secured = certificates::prepare(&config, acme, &base, &certificates).await?;
     let (trigger, shutdown) = shutdown::channel();
     let (leaving, left) = shutdown::channel();
-    let guard = secured
+    let tls = secured
         .as_ref()
-        .map(|secured| Guard { challenges: secured.challenges.clone(), gate: secured.gate.clone() });
-    let standing = Standing::new(&config, address, library, guard, left, shutdown.clone());
+        .map(|secured| OverTls { challenges: secured.challenges.clone(), gate: secured.gate.clone() });
+    let standing = Standing::new(&config, address, library, tls, door, left, shutdown.clone());
     let standing = Arc::new(standing);
     let (terms, current) = watch::channel(standing.terms(&config));
 
     let mut tasks = JoinSet::new();
+    standing.door.keep(&mut tasks, &shutdown);
     let (certificate, look) = match secured {
         None => {
             tasks.spawn(http::serve_on_terms(serving, Plain, current, shutdown.clone()));
@@ -202,6 +206,7 @@ pub async fn serve(
     let notify = Notify::from_environment();
     config.security()?;
     reach::warn_of_exposure(&config);
+    access::warn_of_tokens_in_clear(&config);
     let listeners = inherited.listeners(&config)?;
     let written = config.clone();
     let mut running = begin(listeners, config).await?;
@@ -245,6 +250,7 @@ impl Running {
             state: &library.state(),
             reload_every,
             certificate: self.certificate.as_deref(),
+            private: self.standing.door.is_private(),
         };
         // Without a stderr there is nobody to greet.
         let _ = stderr.lock().write_all(banner.render(stderr.is_terminal()).as_bytes());

@@ -74,3 +74,11 @@ Examples:
   docquay man --write /usr/local/share/man/man1
 
 Exit codes: 0 done, 1 the pages could not be written, 2 no such command.";
+
+pub(super) const TOKEN_HELP: &str = "\
+Examples:
+  docquay token --name ci
+  docquay ./docs --token-file ./tokens
+
+Give the token to the client, which sends it as `Authorization: Bearer TOKEN`; add the line to the file. The file is
+read again within 30 seconds, and on SIGHUP.";

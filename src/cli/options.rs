@@ -38,7 +38,7 @@ pub(super) struct Network {
     /// Port; 0 for any free one [default: 8080, or 443 with a certificate]
     #[arg(short, long, value_name = "PORT")]
     port: Option<String>,
-    /// Address; [::] for all, IPv4 too [default: 127.0.0.1, or [::] with one]
+    /// Address; [::] for all [default: 127.0.0.1, or [::] with one]
     #[arg(short, long, value_name = "ADDRESS")]
     bind: Option<String>,
     /// How clients reach this server: https://docs.example.com
@@ -50,6 +50,12 @@ pub(super) struct Network {
     /// Web origin that may call: https://app.example.com; repeatable
     #[arg(long, value_name = "ORIGIN", hide_short_help = true)]
     allow_origin: Vec<String>,
+    /// Let in only whoever sends a token of this file (docquay token makes one)
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<String>,
+    /// Proxy in front whose Forwarded or X-Forwarded-* is believed: an address or a network; repeatable
+    #[arg(long, value_name = "NETWORK", hide_short_help = true)]
+    trusted_proxies: Vec<String>,
     /// Silence on a stream before a comment; 0 for none [default: 15s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     sse_keep_alive: Option<String>,
@@ -121,7 +127,10 @@ pub(super) struct Process {
     /// Read this file [default: ./docquay.toml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// error, warn, info, debug, trace, or directives [default: info; search: warn]
+    /// Ask the CA and URL sources through this proxy: http://proxy.example.com:3128
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    outbound_proxy: Option<String>,
+    /// error, warn, info, debug, trace, or directives [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// text or json [default: text]
@@ -153,6 +162,8 @@ impl Network {
         flags.push("base_url", "--base-url", self.base_url);
         flags.push("allow_host", "--allow-host", self.allow_host);
         flags.push("allow_origin", "--allow-origin", self.allow_origin);
+        flags.push("token_file", "--token-file", self.token_file);
+        flags.push("trusted_proxies", "--trusted-proxies", self.trusted_proxies);
         flags.push("sse_keep_alive", "--sse-keep-alive", self.sse_keep_alive);
         flags.push("drain_delay", "--drain-delay", self.drain_delay);
     }
@@ -189,6 +200,7 @@ impl Process {
 
     /// Adds its own flags to the others.
     pub(super) fn written(self, mut flags: Flags) -> Result<Written, config::Error> {
+        flags.push("outbound_proxy", "--outbound-proxy", self.outbound_proxy);
         flags.push("log_level", "--log-level", self.log_level);
         flags.push("log_format", "--log-format", self.log_format);
         self.limits.iter().try_for_each(|limit| flags.push_limit(limit))?;

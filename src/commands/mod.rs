@@ -4,3 +4,4 @@ pub mod cert;
 pub mod check;
 pub mod config;
 pub mod search;
+pub mod token;

@@ -119,8 +119,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Flags, Given, raw};
     use crate::config::tests::{flag, sample};
+    use crate::config::{Flags, Given, raw};
 
     fn load(flags: Flags, toml: &str) -> Config {
         let file = raw::file(Path::new("docquay.toml"), toml).unwrap();
@@ -142,12 +142,7 @@ mod tests {
             let read = load(Flags::default(), &toml_of(&written));
             assert_eq!(shown(&written), shown(&read), "{}", toml_of(&written));
             assert!(!key.show(&written).is_empty(), "{} is not shown", key.name);
-            assert_ne!(
-                shown(&written),
-                shown(&Config::default()),
-                "{} is shown as by default",
-                key.name
-            );
+            assert_ne!(shown(&written), shown(&Config::default()), "{} is shown as by default", key.name);
         }
     }
 

@@ -10,7 +10,7 @@ use super::error::Wrong;
 use super::written::{self, Written as _};
 use super::{Config, LogFormat, value};
 use crate::docs::Source;
-use crate::{docs, http, mcp, tls};
+use crate::{access, docs, http, mcp, tls};
 
 /// One line of the table.
 pub(crate) struct Key {
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Key {
 
 /// Every key, in the order of the help.
 pub(crate) fn all() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter().chain(TLS).chain(HTTP).chain(MCP).chain(DOCS)
+    KEYS.iter().chain(ACCESS).chain(TLS).chain(HTTP).chain(MCP).chain(DOCS)
 }
 
 /// A key with one value: its name, how it is set, how it is shown.
@@ -218,6 +218,24 @@ static KEYS: &[Key] = &[
         any.into_iter().chain(written::each(&config.policy.hosts)).collect()
     }),
     one(
+        "token_file",
+        |config, text, folder| path(&mut config.token_file, text, folder),
+        |config| written::path(config.token_file.as_ref()?),
+    ),
+    list(
+        "trusted_proxies",
+        |config, text, _| {
+            config.trusted_proxies.push(value::network(text)?);
+            Ok(())
+        },
+        |config| written::each(&config.trusted_proxies),
+    ),
+    one(
+        "outbound_proxy",
+        |config, text, _| store(&mut config.outbound_proxy, value::outbound_proxy(text).map(Some)),
+        |config| config.outbound_proxy.as_ref().and_then(written::it),
+    ),
+    one(
         "reload_every",
         |config, text, _| store(&mut config.docs.reload_every, value::duration(text)),
         |config| Some(config.docs.reload_every.written()),
@@ -306,6 +324,13 @@ macro_rules! limits {
         };
     };
 }
+
+limits!(ACCESS, access: access::Limits {
+    requests_per_minute: value::count_or_off,
+    burst: value::count,
+    failures_per_minute: value::count_or_off,
+    addresses: value::count,
+} besides {});
 
 limits!(TLS, tls: tls::Limits {
     handshake: value::duration,

@@ -26,7 +26,9 @@ pub(crate) use raw::nearest;
 pub use value::BaseUrl;
 
 use crate::docs::{self, Source};
-use crate::{http, mcp, tls};
+use crate::names::Network;
+use crate::outbound::Proxy;
+use crate::{access, http, mcp, tls};
 use raw::{Entry, Place};
 
 /// Everything an operator can set, each value validated. The default serves docquay's own manual at
@@ -46,8 +48,16 @@ pub struct Config {
     pub certificates: Certificates,
     /// `allow_host` and `allow_origin`; the bound address, domains and `base_url`'s host are added at start.
     pub policy: http::HostPolicy,
+    /// Whose tokens are let in; none: everybody is.
+    pub token_file: Option<PathBuf>,
+    /// Peers whose word on where a request comes from is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The proxy that the CA and URL sources are asked through.
+    pub outbound_proxy: Option<Proxy>,
     /// How sources are read.
     pub docs: docs::Options,
+    /// How often one client may ask.
+    pub access: access::Limits,
     /// Limits of handshakes.
     pub tls: tls::Limits,
     /// Limits of connections and requests.
@@ -117,7 +127,11 @@ impl Default for Config {
             base_url: None,
             certificates: Certificates::default(),
             policy: http::HostPolicy::default(),
+            token_file: None,
+            trusted_proxies: Vec::new(),
+            outbound_proxy: None,
             docs: docs::Options::default(),
+            access: access::Limits::default(),
             tls: tls::Limits::default(),
             http: http::Limits::default(),
             mcp: mcp::Limits::default(),
@@ -327,7 +341,11 @@ mod tests {
     pub(super) fn sample(key: &str) -> &'static str {
         match key {
             "source" => "/tmp/pages",
-            "certs" | "acme_ca_file" | "eab_hmac_key_file" | "tls_cert" | "tls_key" => "/tmp/file",
+            "certs" | "acme_ca_file" | "eab_hmac_key_file" | "tls_cert" | "tls_key" | "token_file" => {
+                "/tmp/file"
+            }
+            "trusted_proxies" => "10.0.0.0/8",
+            "outbound_proxy" => "http://proxy.example:3128",
             "bind" => "127.0.0.7",
             "base_url" | "site_url" => "https://docs.example.com",
             "allow_origin" => "https://app.example.com",

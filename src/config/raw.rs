@@ -181,7 +181,7 @@ fn is_table(name: &str) -> bool {
 }
 
 fn tables() -> impl Iterator<Item = &'static str> {
-    ["limits", "limits.tls", "limits.http", "limits.mcp", "limits.docs"].into_iter()
+    ["limits", "limits.access", "limits.tls", "limits.http", "limits.mcp", "limits.docs"].into_iter()
 }
 
 fn unknown(place: &str, name: &str) -> Error {

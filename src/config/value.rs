@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::LogLevel;
 use super::error::Wrong;
 use crate::acme::ChallengeKind;
-use crate::names::{Authority, HostName, Identifier, Origin};
-use crate::outbound;
+use crate::names::{Authority, HostName, Identifier, Network, NetworkError, Origin};
+use crate::outbound::{self, Proxy};
 
 /// An absolute `http(s)` address without query or fragment, and without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,23 @@ pub(super) fn host(text: &str) -> Result<HostName, Wrong> {
             "write the name alone, without scheme and port: docs.example.com; or * for any",
         )
     })
+}
+
+/// A trusted proxy, or a network of them.
+pub(super) fn network(text: &str) -> Result<Network, Wrong> {
+    Network::parse(text).map_err(|error| {
+        let help = match error {
+            NetworkError::Inside(network) => format!("write {network}, or the address alone"),
+            _ => "write an address or a network: 127.0.0.1, 10.0.0.0/8, 2001:db8::/32".to_owned(),
+        };
+        Wrong::new(format!("`{text}` is {error}"), help)
+    })
+}
+
+/// The proxy to go out through. What it says is not repeated: it may hold a password.
+pub(super) fn outbound_proxy(text: &str) -> Result<Proxy, Wrong> {
+    let help = "write it as http://proxy.example.com:3128, with a name and a password as http://NAME:PASSWORD@HOST:PORT";
+    Proxy::parse(text).map_err(|error| Wrong::new(format!("it is {error}"), help))
 }
 
 /// What a certificate is for: a domain name, in Unicode too, or an address.
@@ -219,6 +236,14 @@ pub(super) fn count<N: TryFrom<u64>>(text: &str) -> Result<N, Wrong> {
         .ok_or_else(|| Wrong::new(format!("`{text}` is no count"), "use a whole number from 1"))
 }
 
+/// How many of something; zero is any number.
+pub(super) fn count_or_off(text: &str) -> Result<u32, Wrong> {
+    match text.trim_start_matches('0') {
+        "" if !text.is_empty() => Ok(0),
+        _ => count(text).map_err(|wrong| Wrong::new(wrong.cause, "use a whole number, or 0 for any number")),
+    }
+}
+
 /// A level, or directives with one each.
 pub(super) fn log_level(text: &str) -> Result<LogLevel, Wrong> {
     for directive in text.split(',') {
@@ -312,5 +337,22 @@ mod tests {
         for text in ["0", "-1", "many", "4294967296"] {
             assert!(count::<u32>(text).is_err(), "{text}");
         }
+        assert_eq!((count_or_off("0"), count_or_off("600")), (Ok(0), Ok(600)));
+        for text in ["", "-1", "off", "4294967296"] {
+            assert!(count_or_off(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_an_address_or_a_network() {
+        assert!(network("10.0.0.0/8").is_ok() && network("::1").is_ok());
+        assert_eq!(network("10.0.0.1/8").unwrap_err().help, "write 10.0.0.0/8, or the address alone");
+        assert!(network("proxy.internal").unwrap_err().help.contains("127.0.0.1"));
+    }
+
+    #[test]
+    fn a_wrong_outbound_proxy_is_not_repeated() {
+        let wrong = outbound_proxy("socks5://ana:secret@proxy:1080").unwrap_err();
+        assert!(wrong.cause.contains("SOCKS") && !format!("{wrong:?}").contains("secret"), "{wrong:?}");
     }
 }

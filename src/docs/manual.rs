@@ -17,6 +17,8 @@ const PAGES: &[(&str, &str)] = &[
     ("commands.md", include_str!("manual/commands.md")),
     ("configuration.md", include_str!("manual/configuration.md")),
     ("certificates.md", include_str!("manual/certificates.md")),
+    ("access.md", include_str!("manual/access.md")),
+    ("proxy.md", include_str!("manual/proxy.md")),
     ("reload.md", include_str!("manual/reload.md")),
     ("limits.md", include_str!("manual/limits.md")),
     ("security.md", include_str!("manual/security.md")),

@@ -46,7 +46,7 @@ fn allowed_headers(headers: &HeaderMap) -> HeaderValue {
     HeaderValue::from_str(&allowed).unwrap_or_else(|_| HeaderValue::from_static(ALLOWED))
 }
 
-const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version";
+const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After";
 const ALLOWED: &str = "Content-Type, Accept, Authorization, Mcp-Session-Id, MCP-Protocol-Version, \
     Mcp-Method, Mcp-Name, Last-Event-ID";
 

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use super::limits::Limits;
 use super::router::Router;
 use super::terms::Terms;
 use super::throttle::Throttle;
+use crate::names::Network;
 use crate::shutdown::Shutdown;
 
 /// Serves `listener` until `shutdown` drains and every connection has ended (or the drain limit
@@ -94,8 +95,8 @@ impl<A: Accept> Service<A> {
 #[derive(Debug, Default)]
 struct Open {
     tasks: JoinSet<()>,
-    addresses: HashMap<Id, IpAddr>,
-    per_address: HashMap<IpAddr, usize>,
+    addresses: HashMap<Id, Network>,
+    per_address: HashMap<Network, usize>,
     refusals: Throttle,
 }
 
@@ -105,8 +106,9 @@ impl Open {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.forget(ended);
         }
-        let address = client(peer.ip());
-        let limits = service.terms.borrow().limits.clone();
+        let terms = service.terms.borrow().clone();
+        let address = client(peer.ip(), &terms.router);
+        let limits = terms.limits.clone();
         if let Some(bound) = self.bound_reached(address, &limits) {
             if let Some(unreported) = self.refusals.admit() {
                 tracing::warn!(%peer, bound, unreported, "connection refused: too many are open");
@@ -138,7 +140,7 @@ impl Open {
     }
 
     /// The name of the limit that stands in the way.
-    fn bound_reached(&self, address: Option<IpAddr>, limits: &Limits) -> Option<&'static str> {
+    fn bound_reached(&self, address: Option<Network>, limits: &Limits) -> Option<&'static str> {
         let from_address = address.and_then(|address| self.per_address.get(&address)).copied().unwrap_or(0);
         if self.tasks.len() >= limits.connections {
             Some("connections")
@@ -175,16 +177,10 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
-/// Whom a connection is counted for: loopback is exempt, and an IPv6 client owns its /64.
-fn client(address: IpAddr) -> Option<IpAddr> {
-    let address = address.to_canonical();
-    if address.is_loopback() {
-        return None;
-    }
-    Some(match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    })
+/// Whom a connection is counted for. Nobody: this machine itself, and a proxy, which connects for many.
+fn client(address: IpAddr, router: &Router) -> Option<Network> {
+    let exempt = address.to_canonical().is_loopback() || router.is_proxy(address);
+    (!exempt).then(|| Network::of_client(address))
 }
 
 /// The pause after an accept that failed for want of descriptors or memory: such an error stays
@@ -228,11 +224,37 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{Forwarded, Guard, HostPolicy, Request, Response};
+
+    /// Knows one proxy, and lets everybody in.
+    struct OneProxy;
+
+    impl Guard for OneProxy {
+        fn is_proxy(&self, peer: IpAddr) -> bool {
+            peer == IpAddr::from([192, 0, 2, 80])
+        }
+
+        fn forwarded(&self, _: IpAddr, _: &::http::HeaderMap) -> Option<Forwarded> {
+            None
+        }
+
+        fn meter(&self, _: &Request) -> Result<(), Box<Response>> {
+            Ok(())
+        }
+
+        fn admit(&self, _: &Request) -> Result<Option<Arc<str>>, Box<Response>> {
+            Ok(None)
+        }
+    }
+
+    fn of(address: &str) -> Option<Network> {
+        let router = Router::new(Vec::new(), HostPolicy::default()).with_guard(Arc::new(OneProxy));
+        client(address.parse().unwrap(), &router)
+    }
 
     #[test]
-    fn loopback_is_not_counted_and_an_ipv6_network_is_one_client() {
-        let of = |text: &str| client(text.parse().unwrap());
-        for text in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+    fn loopback_and_proxies_are_not_counted_and_an_ipv6_network_is_one_client() {
+        for text in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "192.0.2.80"] {
             assert_eq!(of(text), None, "{text}");
         }
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
@@ -242,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_at_its_bound_is_refused_until_one_of_its_connections_ends() {
-        let address = client("192.0.2.1".parse().unwrap());
+        let address = of("192.0.2.1");
         let limits = Limits { connections_per_address: 2, ..Limits::default() };
         let mut open = Open::default();
         for _ in 0..2 {
@@ -252,7 +274,7 @@ mod tests {
             *open.per_address.entry(address.unwrap()).or_default() += 1;
         }
         assert_eq!(open.bound_reached(address, &limits), Some("connections_per_address"));
-        assert_eq!(open.bound_reached(client("192.0.2.2".parse().unwrap()), &limits), None);
+        assert_eq!(open.bound_reached(of("192.0.2.2"), &limits), None);
         assert_eq!(open.bound_reached(None, &limits), None);
         let ended = open.tasks.join_next_with_id().await.unwrap();
         open.forget(ended);

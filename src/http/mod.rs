@@ -10,6 +10,7 @@ mod body;
 mod clocked;
 mod connection;
 mod cors;
+mod guard;
 mod limits;
 mod listener;
 mod policy;
@@ -23,6 +24,7 @@ mod throttle;
 
 pub use accept::{Accept, Plain, Scheme};
 pub use body::Body;
+pub use guard::{Forwarded, Guard};
 pub use limits::Limits;
 pub use listener::{serve, serve_on_terms};
 pub use policy::HostPolicy;

@@ -4,6 +4,7 @@
 //! reads a body and knows no route by itself.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 
 use super::body::Body;
 use super::cors;
+use super::guard::Guard;
 use super::policy::{HostPolicy, Refusal};
 use super::request::Request;
 use super::response::{Response, text};
@@ -36,10 +38,9 @@ pub enum Path {
     Prefix(&'static str),
 }
 
-/// Whether a route can reveal a word of the documents (and so closes when tokens are set).
+/// Whether a route can reveal a word of the documents: then the [`Guard`] is asked whether the caller may see them.
 ///
-/// This is where tokens will be asked for: the table says it of every route, so that none can be
-/// added without an answer, and a test can walk them all.
+/// The table says it of every route, so that none can be added without an answer, and a test can walk them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Open to anyone: health, the ACME challenge.
@@ -114,6 +115,7 @@ pub struct Router {
     routes: Vec<Route>,
     policy: HostPolicy,
     gate: Option<watch::Receiver<Gate>>,
+    guard: Option<Arc<dyn Guard>>,
     fallback: Option<Arc<dyn Handler>>,
     refusals: Throttle,
 }
@@ -130,13 +132,19 @@ impl Router {
     /// A router over `routes`; the first match answers, none is a 404.
     #[must_use]
     pub fn new(routes: Vec<Route>, policy: HostPolicy) -> Self {
-        Self { routes, policy, gate: None, fallback: None, refusals: Throttle::default() }
+        Self { routes, policy, gate: None, guard: None, fallback: None, refusals: Throttle::default() }
     }
 
     /// While `gate` is closed, only the exempt routes answer. A gate whose sender is gone stays as it is.
     #[must_use]
     pub fn with_gate(self, gate: watch::Receiver<Gate>) -> Self {
         Self { gate: Some(gate), ..self }
+    }
+
+    /// Has `guard` asked of every request to a route that is judged.
+    #[must_use]
+    pub fn with_guard(self, guard: Arc<dyn Guard>) -> Self {
+        Self { guard: Some(guard), ..self }
     }
 
     /// Lets `handler` answer where no route matches, in place of the 404. Neither Host nor Origin is judged for
@@ -166,24 +174,53 @@ impl Router {
         if head_only { without_body(response) } else { response }
     }
 
-    async fn through(&self, route: &Route, request: Request) -> Response {
+    /// Whether the guard knows this peer as a proxy.
+    pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.is_proxy(peer))
+    }
+
+    async fn through(&self, route: &Route, mut request: Request) -> Response {
         if route.checks == Checks::Exempt {
             return Arc::clone(&route.handler).handle(request).await;
         }
         if let Some(refusal) = self.held_back() {
             return refusal;
         }
-        let origin = match self.policy.judge(request.head()) {
+        if let Some(guard) = &self.guard {
+            request.set_forwarded(guard.forwarded(request.peer().ip(), request.headers()));
+        }
+        let origin = match self.policy.judge(request.head(), request.forwarded_hosts()) {
             Ok(origin) => origin.cloned(),
             Err(refusal) => return self.refuse(refusal, &request),
         };
-        let Some(origin) = origin else { return Arc::clone(&route.handler).handle(request).await };
+        let Some(origin) = origin else { return self.guarded(route, request).await };
         let mut response = match cors::preflight(request.method(), request.headers()) {
-            Some(preflight) => preflight,
-            None => Arc::clone(&route.handler).handle(request).await,
+            // A browser asks it without credentials, and it reveals nothing (the Fetch standard, "CORS protocol").
+            Some(preflight) => self.metered(&request).unwrap_or(preflight),
+            None => self.guarded(route, request).await,
         };
+        // Refusals too: a page that may call must see why it was refused.
         cors::allow(&mut response, origin);
         response
+    }
+
+    /// The guard's refusal, or the handler's answer.
+    async fn guarded(&self, route: &Route, mut request: Request) -> Response {
+        if let Some(refusal) = self.metered(&request) {
+            return refusal;
+        }
+        if let Some(guard) = self.guard.as_ref().filter(|_| route.access == Access::Documents) {
+            match guard.admit(&request) {
+                Ok(caller) => request.set_caller(caller),
+                Err(refusal) => return *refusal,
+            }
+        }
+        Arc::clone(&route.handler).handle(request).await
+    }
+
+    /// The answer to a request that comes too often.
+    fn metered(&self, request: &Request) -> Option<Response> {
+        self.guard.as_ref()?.meter(request).err().map(|refusal| *refusal)
     }
 
     async fn unmatched(&self, request: Request) -> Response {
@@ -200,8 +237,8 @@ impl Router {
 
     fn refuse(&self, refusal: Refusal, request: &Request) -> Response {
         if let Some(unreported) = self.refusals.admit() {
-            let peer = request.peer();
-            tracing::warn!(%peer, unreported, reason = refusal.reason(), "request refused");
+            let (peer, client) = (request.peer(), request.client());
+            tracing::warn!(%peer, %client, unreported, reason = refusal.reason(), "request refused");
         }
         refusal.response()
     }
@@ -319,7 +356,10 @@ mod tests {
         let (head, _) = ask(Method::POST, "/mcp", &[HOST, ("origin", origin)]).await;
         assert_eq!(head.headers["access-control-allow-origin"], origin);
         assert_eq!(head.headers["vary"], "Origin");
-        assert_eq!(head.headers["access-control-expose-headers"], "Mcp-Session-Id, MCP-Protocol-Version");
+        assert_eq!(
+            head.headers["access-control-expose-headers"],
+            "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After"
+        );
         for fields in [&[HOST][..], &[HOST, ("origin", "https://evil.example")]] {
             let (head, _) = ask(Method::POST, "/mcp", fields).await;
             assert!(!head.headers.keys().any(|name| name.as_str().starts_with("access-control")));

@@ -121,7 +121,7 @@ async fn acme(
     base: &str,
     metrics: &Arc<metrics::Certificates>,
 ) -> Result<Secured, Error> {
-    let (options, store) = parts_of(&config.certificates).await?;
+    let (options, store) = parts_of(config).await?;
     let listener = match listener {
         Some(listener) => Some(listener),
         None => redirect_listener(config)?,
@@ -131,7 +131,7 @@ async fn acme(
 
 /// For one order whose account and certificate are gone with the process.
 pub(super) async fn prepare_rehearsal(config: &Config, base: &str) -> Result<Secured, Error> {
-    let (mut options, _) = parts_of(&config.certificates).await?;
+    let (mut options, _) = parts_of(config).await?;
     options.ephemeral = Ephemeral::Allowed;
     options.authorities.truncate(1);
     let listener = redirect_listener(config)?;
@@ -182,12 +182,14 @@ pub(super) fn wants_acme(config: &Config) -> bool {
 }
 
 /// The provisioner's options and the store, of the server and of `docquay cert`.
-pub(crate) async fn parts_of(certificates: &Certificates) -> Result<(provision::Options, FileStore), Error> {
+pub(crate) async fn parts_of(config: &Config) -> Result<(provision::Options, FileStore), Error> {
+    let certificates = &config.certificates;
     let ca_pem = certificates.ca_file.as_deref().map(|path| read(path, "acme_ca_file")).transpose()?;
     // A root of one's own says nothing of Let's Encrypt, nor of another CA to fall back on.
     let only_ca = certificates.directory.is_some() && certificates.fallback_directory.is_none();
     let is_private = ca_pem.is_some() && only_ca;
-    let reaching = transport::Options { ca_pem, ..transport::Options::default() };
+    let proxy = config.outbound_proxy.clone();
+    let reaching = transport::Options { ca_pem, proxy, ..transport::Options::default() };
     let transport = HttpTransport::new(&reaching).map_err(|error| Error::Run {
         what: "cannot make the HTTP client for the CA".to_owned(),
         cause: chain(&error),

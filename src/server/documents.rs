@@ -41,7 +41,7 @@ pub(super) fn wanted(config: &Config) -> Result<(Vec<Source>, docs::Options), Er
     let mut options = config.docs.clone();
     let named = if config.sources.is_empty() { vec![Source::Manual] } else { config.sources.clone() };
     if options.fetch.is_none() && named.iter().any(|source| matches!(source, Source::Url(_))) {
-        let client = Client::new().map_err(|error| Error::Run {
+        let client = Client::with_proxy(config.outbound_proxy.as_ref()).map_err(|error| Error::Run {
             what: "cannot make the HTTP client for the sources".to_owned(),
             cause: error.to_string(),
             help: "raise the limit of open files: ulimit -n 1024".to_owned(),

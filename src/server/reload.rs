@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration, the sources and the certificate's files are read again.
+//! SIGHUP: the configuration, the sources, the tokens and the certificate's files are read again.
 //!
 //! Owns which keys take effect at once and which need a restart, and the order: what can fail comes first and leaves
 //! everything as it was. Open connections and streams go on.
@@ -80,7 +80,7 @@ impl Reloader {
         if at_once.iter().any(|key| concerns_documents(key)) {
             let (sources, options) = documents::wanted(&next)?;
             tell(&self.standing.library, self.standing.library.replace(sources, options).await?);
-            self.look_at_certificate();
+            self.look_at_secrets();
         } else {
             self.look_at_files().await;
         }
@@ -97,11 +97,12 @@ impl Reloader {
     }
 
     async fn look_at_files(&self) {
-        self.look_at_certificate();
+        self.look_at_secrets();
         read_again(&self.standing.library).await;
     }
 
-    fn look_at_certificate(&self) {
+    fn look_at_secrets(&self) {
+        self.standing.door.look_again();
         if let Some(look) = &self.look {
             look.again();
         }
@@ -130,10 +131,12 @@ fn tell(library: &Library, changed: bool) {
 /// are settled at the start.
 fn applies_at_once(key: &str) -> bool {
     match key {
-        "base_url" | "allow_host" | "allow_origin" | "sse_keep_alive" | "log_level" => true,
+        "base_url" | "allow_host" | "allow_origin" | "trusted_proxies" | "sse_keep_alive" | "log_level" => {
+            true
+        }
         // The store of sessions is as old as the process.
         "limits.mcp.sessions" | "limits.mcp.session_idle" => false,
-        _ => concerns_documents(key) || key.starts_with("limits.http.") || key.starts_with("limits.mcp."),
+        _ => concerns_documents(key) || PARTS.iter().any(|part| key.starts_with(part)),
     }
 }
 
@@ -141,3 +144,6 @@ fn applies_at_once(key: &str) -> bool {
 fn concerns_documents(key: &str) -> bool {
     matches!(key, "source" | "site_url" | "reload_every" | "source_wait") || key.starts_with("limits.docs.")
 }
+
+/// The parts whose limits count from the next request or connection on.
+const PARTS: [&str; 3] = ["limits.access.", "limits.http.", "limits.mcp."];

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::access::Door;
 use super::notify::Notify;
 use super::{plural, reach};
 use crate::clock::SystemClock;
@@ -15,6 +16,7 @@ use crate::config::Config;
 use crate::docs::{Library, Urls};
 use crate::entropy::SystemEntropy;
 use crate::http::{Access, Checks, Gate, Handler, Path, Route, Router, Terms};
+use crate::mcp::catalog::CacheScope;
 use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::tools::{self, Tools};
 use crate::mcp::transport::{self, Hub, sse_legacy, streamable};
@@ -29,7 +31,8 @@ pub(super) struct Standing {
     pub(super) tools: Arc<Tools>,
     pub(super) hub: Arc<Hub>,
     /// None: plain HTTP.
-    pub(super) secured: Option<Guard>,
+    pub(super) secured: Option<OverTls>,
+    pub(super) door: Door,
     /// Begins with the wish to end, and says so at `/readyz`; the drain may come later.
     pub(super) leaving: Shutdown,
     pub(super) shutdown: Shutdown,
@@ -37,7 +40,7 @@ pub(super) struct Standing {
 
 /// What TLS adds to the table.
 #[derive(Clone, Debug)]
-pub(super) struct Guard {
+pub(super) struct OverTls {
     pub(super) challenges: Challenges,
     pub(super) gate: watch::Receiver<Gate>,
 }
@@ -48,30 +51,33 @@ impl Standing {
         config: &Config,
         address: SocketAddr,
         library: Arc<Library>,
-        secured: Option<Guard>,
+        secured: Option<OverTls>,
+        door: Door,
         leaving: Shutdown,
         shutdown: Shutdown,
     ) -> Self {
         let urls = Urls::new(&reach::base(config, address));
-        let tools = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
+        let tools = Arc::new(Tools::new(Arc::clone(&library), options(urls, &door)));
         let dispatcher = Dispatcher::new(Arc::clone(&tools) as _, config.mcp.clone(), shutdown.clone());
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
         let hub = Arc::new(Hub::new(Arc::new(dispatcher), streaming(config), clock, entropy));
-        Self { address, library, tools, hub, secured, leaving, shutdown }
+        Self { address, library, tools, hub, secured, door, leaving, shutdown }
     }
 
     /// Everything that follows from the configuration, over what stands.
     pub(super) fn terms(&self, config: &Config) -> Arc<Terms> {
         let urls = Urls::new(&reach::base(config, self.address));
-        let tools = self.tools.with_options(tools::Options::new(urls.clone()));
+        let tools = self.tools.with_options(options(urls.clone(), &self.door));
         let dispatcher = Dispatcher::new(Arc::new(tools), config.mcp.clone(), self.shutdown.clone());
         let hub = Arc::new(self.hub.successor(Arc::new(dispatcher), streaming(config)));
         let mut site = Site::new(Arc::clone(&self.library), urls);
+        site.private = self.door.is_private();
         site.leaving = Some(self.leaving.clone());
         site.gate = self.secured.as_ref().map(|secured| secured.gate.clone());
         let challenge = self.secured.as_ref().map(|secured| secured.challenges.route());
         let table = challenge.into_iter().chain(routes(&Arc::new(site), &hub)).collect();
         let mut router = Router::new(table, reach::policy(config, self.address));
+        router = router.with_guard(self.door.admission(config));
         if let Some(secured) = &self.secured {
             router = router.with_gate(secured.gate.clone());
         }
@@ -107,7 +113,7 @@ impl Standing {
         if let Some(failure) = state.failure {
             status.push_str(&format!("; {}", failure.replace('\n', " ")));
         }
-        if let Some(Guard { gate, .. }) = &self.secured
+        if let Some(OverTls { gate, .. }) = &self.secured
             && let Gate::Closed { reason, .. } = &*gate.borrow()
         {
             status.push_str(&format!("; {reason}"));
@@ -122,6 +128,15 @@ impl fmt::Debug for Standing {
         let mut shown = formatter.debug_struct("Standing");
         shown.field("address", address).field("library", library).finish_non_exhaustive()
     }
+}
+
+/// What is behind a token is for its bearer's cache alone.
+fn options(urls: Urls, door: &Door) -> tools::Options {
+    let mut options = tools::Options::new(urls);
+    if door.is_private() {
+        options.scope = CacheScope::Private;
+    }
+    options
 }
 
 fn streaming(config: &Config) -> transport::Options {
@@ -151,14 +166,59 @@ mod tests {
     use super::*;
     use crate::shutdown;
 
-    #[tokio::test]
-    async fn every_route_that_can_reveal_a_word_of_the_docs_is_closed_and_judged() {
-        let config = Config::default();
-        let library = Arc::new(crate::server::open(&config).await.unwrap());
+    /// The real table of `config`.
+    async fn router(config: &Config) -> Arc<Router> {
+        let library = Arc::new(crate::server::open(config).await.unwrap());
         let (_trigger, shutdown) = shutdown::channel();
         let address = "127.0.0.1:8080".parse().unwrap();
-        let standing = Standing::new(&config, address, library, None, shutdown.clone(), shutdown);
-        let router = Arc::clone(&standing.terms(&config).router);
+        let door = Door::prepare(config).await.unwrap();
+        let standing = Standing::new(config, address, library, None, door, shutdown.clone(), shutdown);
+        Arc::clone(&standing.terms(config).router)
+    }
+
+    async fn status(router: &Router, method: &str, path: &str, token: Option<&str>) -> u16 {
+        let mut head = ::http::Request::builder().method(method).uri(path).header("host", "localhost");
+        if let Some(token) = token {
+            head = head.header("authorization", format!("Bearer {token}"));
+        }
+        let (head, ()) = head.body(()).unwrap().into_parts();
+        let request = crate::http::Request::whole(head, bytes::Bytes::new(), ([127, 0, 0, 1], 1).into());
+        router.answer(request).await.status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn every_route_of_documents_wants_a_token_whatever_the_method_and_no_other_route_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let (token, line) = crate::access::new_token("ana", &SystemEntropy::new()).unwrap();
+        let (stranger, _) = crate::access::new_token("ana", &SystemEntropy::new()).unwrap();
+        let path = folder.path().join("tokens");
+        std::fs::write(&path, line).unwrap();
+        let mut config = Config::default();
+        config.token_file = Some(path);
+        let router = router(&config).await;
+        for route in router.routes() {
+            let path = match route.path {
+                Path::Exact(path) => path.to_owned(),
+                Path::Prefix(prefix) => format!("{prefix}index"),
+            };
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"] {
+                let without = status(&router, method, &path, None).await;
+                let wrong = status(&router, method, &path, Some(&stranger)).await;
+                let right = status(&router, method, &path, Some(&token)).await;
+                match route.access {
+                    Access::Documents => assert_eq!((without, wrong), (401, 401), "{method} {path}"),
+                    Access::Open => assert_eq!((without, wrong), (right, right), "{method} {path}"),
+                }
+                assert!(!matches!(right, 401 | 403 | 429), "{method} {path}: {right}");
+            }
+        }
+        assert_eq!(status(&router, "GET", "/docs/index", Some(&token)).await, 200);
+        assert_eq!(status(&router, "GET", "/healthz", None).await, 200);
+    }
+
+    #[tokio::test]
+    async fn every_route_that_can_reveal_a_word_of_the_docs_is_closed_and_judged() {
+        let router = router(&Config::default()).await;
         let closed = (Access::Documents, Checks::HostAndOrigin);
         let open = (Access::Open, Checks::Exempt);
         let table = [

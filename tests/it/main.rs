@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail loudly and run in real time")]
 
 #[cfg(feature = "cli")]
+mod access;
+#[cfg(feature = "cli")]
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cert;
@@ -15,6 +17,8 @@ mod harness;
 mod http;
 mod legacy;
 mod modern;
+#[cfg(all(feature = "docs", feature = "outbound"))]
+mod outbound;
 #[cfg(feature = "acme")]
 mod provision;
 #[cfg(feature = "docs")]

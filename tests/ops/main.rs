@@ -1,17 +1,21 @@
-//! Running docquay as an operator does: the built binary, its signals, its restarts, the service manager.
+//! Running docquay as an operator does: the built binary, its signals, its restarts, the service manager, and the
+//! programs that stand in front of it.
 //!
-//! Needs systemd's tools, so plain `cargo test` leaves it out: `tests/run ops` installs what is missing and runs it.
-//! A missing tool is a failure, never a skip. Everything stays on loopback.
+//! They need more than Rust, so plain `cargo test` leaves them out: `tests/run ops` installs what is missing and runs
+//! them; `cargo test --locked --test ops` runs them where all is there. A missing program is a failure that names its
+//! Debian package, never a skip. Everything stays on loopback.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail loudly and run in real time")]
 
 mod activation;
 mod daemon;
 mod drain;
+mod harness;
 mod load;
 mod manners;
 #[allow(dead_code, reason = "shared with the tests against a CA")]
 #[path = "../pebble/harness/process.rs"]
 mod process;
+mod proxies;
 #[allow(dead_code, reason = "shared with the integration tests")]
 #[path = "../it/harness/raw.rs"]
 mod raw;

@@ -14,6 +14,7 @@ mod faults;
 mod harness;
 mod issuance;
 mod network;
+mod outbound_proxy;
 mod renewal;
 mod restart;
 mod store_faults;

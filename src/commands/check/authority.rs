@@ -18,7 +18,7 @@ use crate::store;
 
 pub(super) async fn check(config: &Config, directory: &str, around: &Surroundings, report: &mut Report) {
     let certificates = &config.certificates;
-    let (options, store) = match parts_of(certificates).await {
+    let (options, store) = match parts_of(config).await {
         Ok(parts) => parts,
         // Told by the certificate's own check.
         Err(_) => return report.skip("CA", "the options of the certificate are of no use yet"),

@@ -12,7 +12,7 @@ use crate::tls::PairFiles;
 /// Whether the store can be written, lasts, and what it has.
 pub(super) async fn check(config: &Config, around: &Surroundings, report: &mut Report) {
     let folder = &config.certificates.folder;
-    let (options, store) = match parts_of(&config.certificates).await {
+    let (options, store) = match parts_of(config).await {
         Ok(parts) => parts,
         Err(error) => {
             let (what, cause, help) = error.parts();

@@ -68,7 +68,7 @@ impl Endpoint {
             Ok(incoming) if is_modern(request.headers(), &incoming) => {
                 modern::post(&self.hub, request.headers(), incoming).await
             }
-            Ok(incoming) => legacy::post(&self.hub, request.headers(), incoming).await,
+            Ok(incoming) => legacy::post(&self.hub, &request, incoming).await,
             Err(invalid) => {
                 self.hub.refuse_unread(StatusCode::BAD_REQUEST, invalid.id.as_ref(), &invalid.error)
             }

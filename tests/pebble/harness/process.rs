@@ -205,6 +205,6 @@ pub(crate) fn command(prefix: &[String], program: &str) -> Command {
 
 fn cannot_start(title: &str, package: &str, error: &std::io::Error) -> ! {
     panic!(
-        "cannot run {title}: {error}\nhelp: apt-get install {package}, or run tests/run pebble, which installs it"
+        "cannot run {title}: {error}\nhelp: apt-get install {package}, or run tests/run, which installs it"
     )
 }
