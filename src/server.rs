@@ -9,6 +9,7 @@ pub(crate) mod certificates;
 mod documents;
 mod error;
 mod inherited;
+mod keeping;
 mod notify;
 mod reach;
 mod reload;
@@ -153,7 +154,7 @@ async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
     let base = reach::base(&config, address);
     let certificates = Arc::default();
     let library = Arc::new(documents::library(&config)?);
-    let secured = certificates::prepare(&config, acme, &base, &certificates).await?;
+    let secured = certificates::prepare(&config, acme, &certificates).await?;
     let (trigger, shutdown) = shutdown::channel();
     let (leaving, left) = shutdown::channel();
     let guard = secured
@@ -162,9 +163,10 @@ async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
     let standing = Standing::new(&config, address, library, guard, left, shutdown.clone());
     let standing = Arc::new(standing);
     let (terms, current) = watch::channel(standing.terms(&config));
+    let (port_80, on_port_80) = watch::channel(standing.port_80(&config));
 
     let mut tasks = JoinSet::new();
-    let (certificate, look) = match secured {
+    let (certificate, keeping) = match secured {
         None => {
             tasks.spawn(http::serve_on_terms(serving, Plain, current, shutdown.clone()));
             (None, None)
@@ -172,14 +174,14 @@ async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
         Some(secured) => {
             let acceptor = secured.acceptor.clone();
             tasks.spawn(http::serve_on_terms(serving, acceptor, current, shutdown.clone()));
-            (Some(secured.summary.clone()), Some(secured.keep(&config.http, &mut tasks, &shutdown)))
+            (Some(secured.summary.clone()), Some(secured.keep(on_port_80, &mut tasks, &shutdown)))
         }
     };
     let hub = Arc::clone(&standing.hub);
     tasks.spawn(async move { hub.run().await });
     documents::keep_current(&mut tasks, &standing.library, &standing.tools, &shutdown);
     let (trigger, drain_delay) = (Arc::new(trigger), config.drain_delay);
-    let reloader = Arc::new(Reloader::new(Arc::clone(&standing), terms, look, config));
+    let reloader = Arc::new(Reloader::new(Arc::clone(&standing), [terms, port_80], keeping, config));
     Ok(Running { standing, reloader, base, certificate, certificates, drain_delay, leaving, trigger, tasks })
 }
 
@@ -197,8 +199,8 @@ pub async fn serve(
     let mut signals = listen_for_signals()?;
     let notify = Notify::from_environment();
     config.security()?;
-    reach::warn_of_exposure(&config);
     let listeners = inherited.listeners(&config)?;
+    reach::warn_of_exposure(&config, listeners.serving.local_addr().ok());
     let shown = (config.sources.clone(), config.docs.reload_every);
     let mut running = begin(listeners, config).await?;
     let library = Arc::clone(&running.standing.library);
@@ -267,7 +269,7 @@ impl Running {
 pub async fn renew(config: Config) -> Result<(), Error> {
     let listener = bind::bind(config.address())?;
     let base = reach::base(&config, config.address());
-    let Some(secured) = certificates::prepare(&config, None, &base, &Arc::default()).await? else {
+    let Some(secured) = certificates::prepare(&config, None, &Arc::default()).await? else {
         return Ok(());
     };
     let (trigger, shutdown) = shutdown::channel();
@@ -280,7 +282,8 @@ pub async fn renew(config: Config) -> Result<(), Error> {
         config.http.clone(),
         shutdown.clone(),
     ));
-    let renewed = secured.renew(&config.http, &mut tasks, &shutdown).await;
+    let port_80 = certificates::port_80(&secured.challenges, &base, &config.http);
+    let renewed = secured.renew(port_80, &mut tasks, &shutdown).await;
     trigger.drain();
     while tasks.join_next().await.is_some() {}
     renewed

@@ -32,7 +32,7 @@ pub(super) fn policy(config: &Config, address: SocketAddr) -> HostPolicy {
 }
 
 /// Says what is odd about who can reach the server.
-pub(super) fn warn_of_exposure(config: &Config) {
+pub(super) fn warn_of_exposure(config: &Config, address: Option<SocketAddr>) {
     if config.policy.any_host {
         warn!("allow_host = \"*\": any web page that a user of this network opens can read the documents");
     }
@@ -40,7 +40,7 @@ pub(super) fn warn_of_exposure(config: &Config) {
         || config.policy.any_host
         || !config.policy.hosts.is_empty()
         || !config.certificates.domains.is_empty();
-    let bind = config.address().ip();
+    let bind = address.unwrap_or_else(|| config.address()).ip();
     if !bind.is_loopback() && !named {
         warn!(
             %bind,

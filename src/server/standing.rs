@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::notify::Notify;
-use super::{plural, reach};
+use super::{certificates, plural, reach};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::docs::{Library, Urls};
@@ -76,6 +76,12 @@ impl Standing {
             router = router.with_gate(secured.gate.clone());
         }
         Arc::new(Terms { router: Arc::new(router), limits: config.http.clone() })
+    }
+
+    /// The same for port 80, where it is served.
+    pub(super) fn port_80(&self, config: &Config) -> Arc<Terms> {
+        let challenges = self.secured.as_ref().map(|secured| secured.challenges.clone()).unwrap_or_default();
+        certificates::port_80(&challenges, &reach::base(config, self.address), &config.http)
     }
 
     /// Keeps the service manager's line of status current until the drain; ready from the first on.
