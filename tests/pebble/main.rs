@@ -13,6 +13,7 @@ mod faults;
 mod harness;
 mod issuance;
 mod network;
+mod reload;
 mod renewal;
 mod restart;
 mod store_faults;
