@@ -11,6 +11,7 @@ mod documents;
 mod error;
 mod exposure;
 mod inherited;
+mod keeping;
 mod meter;
 mod notify;
 mod reach;
@@ -160,7 +161,7 @@ async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
     let door = Door::prepare(&config).await?;
     let certificates = Arc::default();
     let library = Arc::new(documents::library(&config)?);
-    let secured = certificates::prepare(&config, acme, &base, &certificates).await?;
+    let secured = certificates::prepare(&config, acme, &certificates).await?;
     let (trigger, shutdown) = shutdown::channel();
     let (leaving, left) = shutdown::channel();
     let tls = secured
@@ -169,10 +170,11 @@ async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
     let standing = Standing::new(&config, address, library, tls, door, left, shutdown.clone());
     let standing = Arc::new(standing);
     let (terms, current) = watch::channel(standing.terms(&config));
+    let (port_80, on_port_80) = watch::channel(standing.port_80(&config));
 
     let mut tasks = JoinSet::new();
     standing.door.keep(&mut tasks, &shutdown);
-    let (certificate, look) = match secured {
+    let (certificate, keeping) = match secured {
         None => {
             tasks.spawn(http::serve_on_terms(serving, Plain, current, shutdown.clone()));
             (None, None)
@@ -180,14 +182,14 @@ async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
         Some(secured) => {
             let acceptor = secured.acceptor.clone();
             tasks.spawn(http::serve_on_terms(serving, acceptor, current, shutdown.clone()));
-            (Some(secured.summary.clone()), Some(secured.keep(&config.http, &mut tasks, &shutdown)))
+            (Some(secured.summary.clone()), Some(secured.keep(on_port_80, &mut tasks, &shutdown)))
         }
     };
     let hub = Arc::clone(&standing.hub);
     tasks.spawn(async move { hub.run().await });
     documents::keep_current(&mut tasks, &standing.library, &standing.tools, &shutdown);
     let (trigger, drain_delay) = (Arc::new(trigger), config.drain_delay);
-    let reloader = Arc::new(Reloader::new(Arc::clone(&standing), terms, look, config));
+    let reloader = Arc::new(Reloader::new(Arc::clone(&standing), [terms, port_80], keeping, config));
     Ok(Running { standing, reloader, base, certificate, certificates, drain_delay, leaving, trigger, tasks })
 }
 
@@ -205,9 +207,8 @@ pub async fn serve(
     let mut signals = listen_for_signals()?;
     let notify = Notify::from_environment();
     config.security()?;
-    reach::warn_of_exposure(&config);
-    access::warn_of_tokens_in_clear(&config);
     let listeners = inherited.listeners(&config)?;
+    reach::warn_of_exposure(&config, listeners.serving.local_addr().ok());
     let written = config.clone();
     let mut running = begin(listeners, config).await?;
     let library = Arc::clone(&running.standing.library);
@@ -276,8 +277,7 @@ impl Running {
 /// As for [`start`]; why the CA issued none.
 pub async fn renew(config: Config) -> Result<(), Error> {
     let listener = bind::bind(config.address())?;
-    let base = reach::base(&config, config.address());
-    let Some(secured) = certificates::prepare(&config, None, &base, &Arc::default()).await? else {
+    let Some(secured) = certificates::prepare(&config, None, &Arc::default()).await? else {
         return Ok(());
     };
     obtain(&config, listener, secured).await
@@ -289,8 +289,7 @@ pub async fn renew(config: Config) -> Result<(), Error> {
 /// As for [`renew`].
 pub(crate) async fn rehearse(config: Config) -> Result<(), Error> {
     let listener = bind::bind(config.address())?;
-    let base = reach::base(&config, config.address());
-    let secured = certificates::prepare_rehearsal(&config, &base).await?;
+    let secured = certificates::prepare_rehearsal(&config).await?;
     obtain(&config, listener, secured).await
 }
 
@@ -305,7 +304,10 @@ async fn obtain(config: &Config, listener: TcpListener, secured: Secured) -> Res
         config.http.clone(),
         shutdown.clone(),
     ));
-    let renewed = secured.renew(&config.http, &mut tasks, &shutdown).await;
+    let base = reach::base(config, config.address());
+    let guard = access::without_tokens(config);
+    let port_80 = certificates::port_80(&secured.challenges, &base, guard, &config.http);
+    let renewed = secured.renew(port_80, &mut tasks, &shutdown).await;
     trigger.drain();
     while tasks.join_next().await.is_some() {}
     renewed

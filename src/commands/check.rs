@@ -99,7 +99,7 @@ fn configuration(config: &Config, report: &mut Report) -> bool {
         ),
         Err(error) => report.fail("configuration", &error.what, &error.cause, &error.help),
     }
-    for exposure in server::exposures(config) {
+    for exposure in server::exposures(config, config.address().ip()) {
         report.warn("configuration", exposure.what, exposure.cause, exposure.help);
     }
     let names = &config.certificates.domains;

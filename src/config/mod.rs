@@ -426,6 +426,22 @@ mod tests {
     }
 
     #[test]
+    fn what_changed_is_known_by_key_and_may_be_adopted_in_part() {
+        let variables = [("DOCQUAY_ALLOW_HOST", "a.example")];
+        let of = |file: &str| load(flag("email", "ops@example.com"), &variables, file).unwrap();
+        let old = of("port = 1\nbase_url = \"https://a.example\"\n[limits.http]\nbody_bytes = 7\n");
+        let new =
+            of("port = 2\nsource = \"docs\"\nallow_host = \"b.example\"\n[limits.http]\nbody_bytes = 7\n");
+        // The variable still beats the file.
+        assert_eq!(old.changed(&new), ["source", "port", "base_url"]);
+        assert_eq!(old.changed(&old), [""; 0]);
+        let both = old.adopt(&new, |key| key != "port").unwrap();
+        assert_eq!((both.port, both.sources.len(), both.base_url.is_none()), (Some(1), 1, true));
+        assert_eq!((both.http.body_bytes, both.policy.hosts.len()), (7, 1));
+        assert_eq!(both.changed(&new), ["port"]);
+    }
+
+    #[test]
     fn a_certificate_moves_the_defaults_of_port_and_address() {
         let shown = |config: Config| config.address().to_string();
         assert_eq!(shown(load(Flags::default(), &[], "").unwrap()), "127.0.0.1:8080");

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tracing::warn;
 
 use super::Error;
 use crate::access::{Proxies, TokenFile};
@@ -58,6 +57,12 @@ impl Door {
     }
 }
 
+/// Where nothing of the documents is served: who the client of a trusted proxy is, and no tokens.
+pub(super) fn without_tokens(config: &Config) -> Arc<Admission> {
+    let proxies = Proxies::new(config.trusted_proxies.clone());
+    Arc::new(Admission::new(proxies, None, &config.access, Arc::new(SystemClock)))
+}
+
 async fn open(path: &Path) -> Result<TokenFile, Error> {
     let wrong = |cause: String, help: &str| {
         let what = format!("token_file {} cannot be used", path.display());
@@ -68,19 +73,6 @@ async fn open(path: &Path) -> Result<TokenFile, Error> {
     let read = tokio::task::spawn_blocking(move || TokenFile::open(&reading, entropy)).await;
     let read = read.map_err(|error| wrong(error.to_string(), "start docquay again"))?;
     read.map_err(|error| wrong(error.to_string(), error.help()))
-}
-
-/// Tokens that anybody on the way can read are told of.
-pub(super) fn warn_of_tokens_in_clear(config: &Config) {
-    let bind = config.address().ip();
-    let is_clear = !config.certificates.are_wanted() && config.trusted_proxies.is_empty();
-    if config.token_file.is_some() && is_clear && !bind.is_loopback() {
-        warn!(
-            %bind,
-            "tokens come over plain HTTP, readable by anybody on the way; serve https (--domain, --tls-cert), or \
-             name the proxy that does: --trusted-proxies 10.0.0.5"
-        );
-    }
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(30);

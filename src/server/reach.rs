@@ -33,9 +33,10 @@ pub(super) fn policy(config: &Config, address: SocketAddr) -> HostPolicy {
 }
 
 /// Says what is odd about who can reach the server.
-pub(super) fn warn_of_exposure(config: &Config) {
-    for Exposure { what, cause, help } in exposures(config) {
-        warn!(cause, help, "{what}");
+pub(super) fn warn_of_exposure(config: &Config, address: Option<SocketAddr>) {
+    let bind = address.unwrap_or_else(|| config.address()).ip();
+    for Exposure { what, cause, help } in exposures(config, bind) {
+        warn!(%bind, cause, help, "{what}");
     }
 }
 

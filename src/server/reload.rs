@@ -3,12 +3,14 @@
 //! Owns which keys take effect at once and which need a restart, and the order: what can fail comes first and leaves
 //! everything as it was. Open connections and streams go on.
 
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
-use super::certificates::Look;
+use super::certificates;
+use super::keeping::Keeping;
 use super::standing::Standing;
 use super::{Error, documents};
 use crate::config::{self, Config, Log};
@@ -32,7 +34,9 @@ pub trait Reread: Send + Sync + 'static {
 pub(super) struct Reloader {
     standing: Arc<Standing>,
     terms: watch::Sender<Arc<Terms>>,
-    look: Option<Look>,
+    port_80: watch::Sender<Arc<Terms>>,
+    /// None: plain HTTP.
+    keeping: Option<Keeping>,
     /// What is in force. Held for the length of a reload: one at a time.
     current: Mutex<Config>,
 }
@@ -40,17 +44,21 @@ pub(super) struct Reloader {
 impl Reloader {
     pub(super) fn new(
         standing: Arc<Standing>,
-        terms: watch::Sender<Arc<Terms>>,
-        look: Option<Look>,
+        [terms, port_80]: [watch::Sender<Arc<Terms>>; 2],
+        keeping: Option<Keeping>,
         config: Config,
     ) -> Self {
-        Self { standing, terms, look, current: Mutex::new(config) }
+        Self { standing, terms, port_80, keeping, current: Mutex::new(config) }
     }
 
     /// Reads the sources and the certificate's files again, as they are configured.
     pub(super) async fn look_again(&self) {
         let _one_at_a_time = self.current.lock().await;
-        self.look_at_files().await;
+        self.standing.door.look_again();
+        if let Some(keeping) = &self.keeping {
+            keeping.look_again();
+        }
+        read_again(&self.standing.library).await;
     }
 
     /// Reads the configuration again; if that fails, the old one stays, whole.
@@ -72,20 +80,33 @@ impl Reloader {
     }
 
     async fn apply(&self, current: &mut Config, written: &Config) -> Result<(), Error> {
-        let changed = current.changed(written);
-        let (at_once, restart): (Vec<&str>, Vec<&str>) = changed.iter().partition(|key| applies_at_once(key));
-        let next = current.adopt(written, applies_at_once)?;
+        let same_kind = discriminant(&current.security()?) == discriminant(&written.security()?);
+        let adopts = |key: &str| applies_at_once(key) || same_kind && concerns_certificate(key);
+        let (at_once, restart): (Vec<&str>, Vec<&str>) =
+            current.changed(written).into_iter().partition(|key| adopts(key));
+        let next = current.adopt(written, adopts)?;
         // What fits together as it is written may not fit what stays.
         next.security()?;
+        self.standing.door.look_again();
+        let other_certificate = at_once.iter().any(|key| concerns_certificate(key));
+        if other_certificate {
+            self.keep_certificate(&next).await?;
+        } else if let Some(keeping) = &self.keeping {
+            keeping.look_again();
+        }
         if at_once.iter().any(|key| concerns_documents(key)) {
-            let (sources, options) = documents::wanted(&next)?;
-            tell(&self.standing.library, self.standing.library.replace(sources, options).await?);
-            self.look_at_secrets();
+            if let Err(error) = self.replace_documents(&next).await {
+                if other_certificate {
+                    self.keep_certificate(current).await?;
+                }
+                return Err(error);
+            }
         } else {
-            self.look_at_files().await;
+            read_again(&self.standing.library).await;
         }
         // Nothing can fail from here on.
         self.terms.send_replace(self.standing.terms(&next));
+        self.port_80.send_replace(self.standing.port_80(&next));
         *current = next;
         if !at_once.is_empty() {
             info!(keys = at_once.join(", "), "the configuration changed");
@@ -96,16 +117,18 @@ impl Reloader {
         Ok(())
     }
 
-    async fn look_at_files(&self) {
-        self.look_at_secrets();
-        read_again(&self.standing.library).await;
+    async fn keep_certificate(&self, config: &Config) -> Result<(), Error> {
+        match (&self.keeping, certificates::wanted(config)?) {
+            (Some(keeping), Some(wanted)) => keeping.keep(wanted).await,
+            _ => Ok(()),
+        }
     }
 
-    fn look_at_secrets(&self) {
-        self.standing.door.look_again();
-        if let Some(look) = &self.look {
-            look.again();
-        }
+    async fn replace_documents(&self, config: &Config) -> Result<(), Error> {
+        let library = &self.standing.library;
+        let (sources, options) = documents::wanted(config)?;
+        tell(library, library.replace(sources, options).await?);
+        Ok(())
     }
 }
 
@@ -127,8 +150,8 @@ fn tell(library: &Library, changed: bool) {
     }
 }
 
-/// Whether a changed key takes effect without a restart. What is not listed does not: sockets, folders and the CA
-/// are settled at the start.
+/// Whether a changed key takes effect without a restart. What is not listed does not: sockets and folders are
+/// settled at the start.
 fn applies_at_once(key: &str) -> bool {
     match key {
         "base_url" | "allow_host" | "allow_origin" | "trusted_proxies" | "sse_keep_alive" | "log_level" => {
@@ -143,6 +166,27 @@ fn applies_at_once(key: &str) -> bool {
 /// Whether the sources are read anew for a changed key.
 fn concerns_documents(key: &str) -> bool {
     matches!(key, "source" | "site_url" | "reload_every" | "source_wait") || key.starts_with("limits.docs.")
+}
+
+/// Whether another certificate is kept for a changed key: without a restart as long as it is of the same kind.
+fn concerns_certificate(key: &str) -> bool {
+    matches!(
+        key,
+        "domain"
+            | "email"
+            | "agree_tos"
+            | "ephemeral_certs"
+            | "acme_directory"
+            | "staging"
+            | "acme_ca_file"
+            | "acme_profile"
+            | "acme_preferred_chain"
+            | "eab_kid"
+            | "eab_hmac_key_file"
+            | "fallback_acme_directory"
+            | "tls_cert"
+            | "tls_key"
+    )
 }
 
 /// The parts whose limits count from the next request or connection on.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::access::Door;
+use super::access::{self, Door};
 use super::notify::Notify;
-use super::{plural, reach};
+use super::{certificates, plural, reach};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::docs::{Library, Urls};
@@ -82,6 +82,13 @@ impl Standing {
             router = router.with_gate(secured.gate.clone());
         }
         Arc::new(Terms { router: Arc::new(router), limits: config.http.clone() })
+    }
+
+    /// The same for port 80, where it is served.
+    pub(super) fn port_80(&self, config: &Config) -> Arc<Terms> {
+        let challenges = self.secured.as_ref().map(|secured| secured.challenges.clone()).unwrap_or_default();
+        let base = reach::base(config, self.address);
+        certificates::port_80(&challenges, &base, access::without_tokens(config), &config.http)
     }
 
     /// Keeps the service manager's line of status current until the drain; ready from the first on.

@@ -106,11 +106,12 @@ async fn what_needs_a_restart_is_named_each_time_and_the_rest_applies() {
     let target = Target::plain(serving(&server).await);
     folder.write(
         "docquay.toml",
-        "source = \"docs\"\nbind = \"127.0.0.9\"\nacme_port = 81\nlog_format = \"json\"\nallow_host = \"docs.example.com\"\n",
+        "source = \"docs\"\nbind = \"127.0.0.9\"\nacme_port = 81\nlog_format = \"json\"\n\
+         tls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\nallow_host = \"docs.example.com\"\n",
     );
     for _ in 0..2 {
         let log = reloaded(&server, "needs a restart").await;
-        assert!(log.contains("keys=\"acme_port, bind, log_format\""), "{log}");
+        assert!(log.contains("keys=\"acme_port, bind, tls_cert, tls_key, log_format\""), "{log}");
         assert_eq!(status(&target, "/llms.txt", &EVIL).await, 200);
     }
     end(&server).await;
@@ -184,5 +185,41 @@ async fn a_new_pair_is_served_after_a_sighup() {
     assert!(after.connect().await.is_err());
     reloaded(&server, "the certificate of tls_cert changed").await;
     assert_eq!(status(&after, "/llms.txt", &[]).await, 200);
+    end(&server).await;
+}
+
+#[tokio::test]
+async fn another_file_for_the_pair_is_served_and_a_missing_one_is_not() {
+    let folder = Folder::new();
+    folder.pair();
+    let text = |cert: &str| {
+        format!("source = \"docs\"\nbind = \"127.0.0.1\"\ntls_cert = \"{cert}\"\ntls_key = \"{cert}\"\n")
+    };
+    let both = |name: &str| {
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        folder.write(name, &format!("{}{}", read("cert.pem"), read("key.pem")));
+        folder.path().join(name)
+    };
+    let first = both("one.pem");
+    folder.pair();
+    let second = both("two.pem");
+    folder.write("docquay.toml", &text("one.pem"));
+    let server = folder.start(&[]);
+    let address = serving(&server).await;
+    let (first, second) = (Target::tls(address, &first), Target::tls(address, &second));
+    assert_eq!(status(&first, "/llms.txt", &[]).await, 200);
+    folder.write("docquay.toml", &text("missing.pem"));
+    let log = reloaded(&server, "the old configuration stays").await;
+    assert!(log.contains("cannot read") && log.contains("missing.pem"), "{log}");
+    assert_eq!(status(&first, "/llms.txt", &[]).await, 200);
+    folder.write("docquay.toml", &text("two.pem"));
+    reloaded(&server, "the configuration changed").await;
+    assert_eq!(status(&second, "/llms.txt", &[]).await, 200);
+    assert!(first.connect().await.is_err());
+    // The new file is the one that is watched.
+    folder.pair();
+    let third = Target::tls(address, &both("two.pem"));
+    reloaded(&server, "the certificate of tls_cert changed").await;
+    assert_eq!(status(&third, "/llms.txt", &[]).await, 200);
     end(&server).await;
 }

@@ -15,6 +15,7 @@ mod harness;
 mod issuance;
 mod network;
 mod outbound_proxy;
+mod reload;
 mod renewal;
 mod restart;
 mod store_faults;
