@@ -146,8 +146,8 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
     let mut tasks = JoinSet::new();
     let challenge = secured.as_ref().map(|secured| secured.challenges.route());
     let table = challenge.into_iter().chain(routes(&site, &hub)).collect();
-    let guard = Arc::clone(&door.admission);
-    let mut router = Router::new(table, policy(&config, address)).with_guard(guard);
+    let guard = door.guard();
+    let mut router = Router::new(table, policy(&config, address)).with_guard(Arc::clone(&guard));
     let limits = config.http.clone();
     let (certificate, look) = match secured {
         None => {
@@ -158,7 +158,7 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
             router = router.with_gate(secured.gate.clone());
             let acceptor = secured.acceptor.clone();
             tasks.spawn(http::serve(listener, acceptor, Arc::new(router), limits, shutdown.clone()));
-            (Some(secured.summary.clone()), Some(secured.keep(&config.http, &mut tasks, &shutdown)))
+            (Some(secured.summary.clone()), Some(secured.keep(&config.http, guard, &mut tasks, &shutdown)))
         }
     };
     let tokens = door.keep(&mut tasks, &shutdown);
@@ -399,7 +399,7 @@ mod tests {
         let catalog = Arc::new(Tools::new(library, tools::Options::new(urls)));
         let dispatcher = Arc::new(Dispatcher::new(catalog, config.mcp.clone(), shutdown));
         let table = routes(&site, &hub(&config, dispatcher));
-        (Router::new(table, HostPolicy::default()).with_guard(door.admission), trigger)
+        (Router::new(table, HostPolicy::default()).with_guard(door.guard()), trigger)
     }
 
     async fn status(router: &Router, method: &str, path: &str, token: Option<&str>) -> u16 {

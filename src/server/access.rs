@@ -14,12 +14,13 @@ use crate::admission::Admission;
 use crate::clock::SystemClock;
 use crate::config::{self, Config};
 use crate::entropy::SystemEntropy;
+use crate::http::Guard;
 use crate::shutdown::Shutdown;
 
 /// Who is let in, ready to be asked.
 #[derive(Debug)]
 pub(super) struct Door {
-    pub(super) admission: Arc<Admission>,
+    admission: Arc<Admission>,
     tokens: Option<Arc<TokenFile>>,
     /// Has the token file read again, on SIGHUP.
     wake: Arc<Notify>,
@@ -35,6 +36,11 @@ impl Door {
         let proxies = Proxies::new(config.trusted_proxies.clone());
         let admission = Admission::new(proxies, tokens.clone(), &config.access, Arc::new(SystemClock));
         Ok(Self { admission: Arc::new(admission), tokens, wake: Arc::default() })
+    }
+
+    /// What the routers ask.
+    pub(super) fn guard(&self) -> Arc<dyn Guard> {
+        Arc::clone(&self.admission) as _
     }
 
     /// Whether callers need a token.
@@ -65,15 +71,45 @@ async fn open(path: &Path) -> Result<TokenFile, Error> {
 
 /// Tokens that anybody on the way can read are told of.
 pub(super) fn warn_of_tokens_in_clear(config: &Config) {
-    let bind = config.address().ip();
-    let is_clear = !config.certificates.are_wanted() && config.trusted_proxies.is_empty();
-    if config.token_file.is_some() && is_clear && !bind.is_loopback() {
+    if tokens_are_in_clear(config) {
         warn!(
-            %bind,
+            bind = %config.address().ip(),
             "tokens come over plain HTTP, readable by anybody on the way; serve https (--domain, --tls-cert), or \
              name the proxy that does: --trusted-proxies 10.0.0.5"
         );
     }
 }
 
+/// Whether tokens come over plain HTTP and not from this machine, with no proxy known that ends TLS.
+fn tokens_are_in_clear(config: &Config) -> bool {
+    let is_plain = !config.certificates.are_wanted() && config.trusted_proxies.is_empty();
+    config.token_file.is_some() && is_plain && !config.address().ip().is_loopback()
+}
+
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Flags;
+
+    #[test]
+    fn tokens_are_in_clear_on_the_network_without_tls_or_a_proxy() {
+        let token_file = ("token_file", "tokens");
+        for (options, in_clear) in [
+            (&[token_file, ("bind", "0.0.0.0")][..], true),
+            (&[token_file], false),
+            (&[("bind", "0.0.0.0")], false),
+            (&[token_file, ("bind", "0.0.0.0"), ("trusted_proxies", "10.0.0.5")], false),
+            (&[token_file, ("tls_cert", "a.pem"), ("tls_key", "a.key")], false),
+            (&[token_file, ("domain", "docs.example.com")], false),
+        ] {
+            let mut flags = Flags::default();
+            for (key, value) in options {
+                flags.push(key, key, [(*value).to_owned()]);
+            }
+            let config = Config::load(flags, &|_| None, None, Path::new("/nowhere")).unwrap();
+            assert_eq!(tokens_are_in_clear(&config), in_clear, "{options:?}");
+        }
+    }
+}

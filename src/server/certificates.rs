@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Certificates, Config, Security};
 use crate::entropy::SystemEntropy;
 use crate::http::redirect::ToHttps;
-use crate::http::{self, Gate, HostPolicy, Plain, Router};
+use crate::http::{self, Gate, Guard, HostPolicy, Plain, Router};
 use crate::metrics;
 use crate::names::Identifier;
 use crate::provision::{
@@ -255,12 +255,19 @@ impl Secured {
         shutdown: &Shutdown,
     ) -> Result<(), Error> {
         let Keeper::Acme { mut provisioner, redirect, base } = self.keeper else { return Ok(()) };
-        serve_port_80(redirect, &self.challenges, &base, limits, tasks, shutdown);
+        let port_80 = port_80(&self.challenges, &base);
+        serve_port_80(redirect, port_80, limits, tasks, shutdown);
         Ok(provisioner.renew_now().await?)
     }
 
-    /// Starts what keeps the certificate; gives what SIGHUP wakes.
-    pub(super) fn keep(self, limits: &http::Limits, tasks: &mut JoinSet<()>, shutdown: &Shutdown) -> Look {
+    /// Starts what keeps the certificate; gives what SIGHUP wakes. `guard` knows the proxies, on port 80 too.
+    pub(super) fn keep(
+        self,
+        limits: &http::Limits,
+        guard: Arc<dyn Guard>,
+        tasks: &mut JoinSet<()>,
+        shutdown: &Shutdown,
+    ) -> Look {
         let shutdown = shutdown.clone();
         match self.keeper {
             Keeper::Own { files, resolver, served, metrics } => {
@@ -282,7 +289,8 @@ impl Secured {
                 look
             }
             Keeper::Acme { provisioner, redirect, base } => {
-                serve_port_80(redirect, &self.challenges, &base, limits, tasks, &shutdown);
+                let port_80 = port_80(&self.challenges, &base).with_guard(guard);
+                serve_port_80(redirect, port_80, limits, tasks, &shutdown);
                 let look = Look::Acme(provisioner.wake());
                 tasks.spawn(async move { provisioner.run(shutdown).await });
                 look
@@ -309,18 +317,20 @@ async fn warn_of_end(metrics: Arc<metrics::Certificates>, shutdown: Shutdown) {
 }
 
 /// The challenge path, and for everything else the way to https.
+fn port_80(challenges: &Challenges, base: &str) -> Router {
+    let router = Router::new(vec![challenges.route()], HostPolicy::default());
+    router.with_fallback(Arc::new(ToHttps::new(base)))
+}
+
 fn serve_port_80(
     listener: Option<TcpListener>,
-    challenges: &Challenges,
-    base: &str,
+    router: Router,
     limits: &http::Limits,
     tasks: &mut JoinSet<()>,
     shutdown: &Shutdown,
 ) {
     let Some(listener) = listener else { return };
-    let router = Router::new(vec![challenges.route()], HostPolicy::default());
-    let router = Arc::new(router.with_fallback(Arc::new(ToHttps::new(base))));
-    tasks.spawn(http::serve(listener, Plain, router, limits.clone(), shutdown.clone()));
+    tasks.spawn(http::serve(listener, Plain, Arc::new(router), limits.clone(), shutdown.clone()));
 }
 
 /// An error with its causes.
