@@ -1,9 +1,20 @@
-//! Tests of docquay among the programs that operators run it with.
+//! Running docquay as an operator does: the built binary beside the programs that watch, manage and front it.
 //!
 //! They need more than Rust, so plain `cargo test` leaves them out: `tests/run ops` installs what is missing and runs
-//! them; `cargo test --locked --test ops` runs them where all is there. A missing program is a failure that names its
-//! Debian package, never a skip. Everything stays on loopback.
+//! them. A missing program is a failure that names its Debian package, never a skip. Everything stays on loopback.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail loudly and run in real time")]
 
+#[allow(dead_code, reason = "shared with the tests against a CA")]
+#[path = "../pebble/harness/authority.rs"]
+mod authority;
 mod harness;
+#[allow(dead_code, reason = "shared with the tests against a CA")]
+#[path = "../pebble/harness/ports.rs"]
+mod ports;
+#[allow(dead_code, reason = "shared with the tests against a CA")]
+#[path = "../pebble/harness/process.rs"]
+mod process;
 mod proxies;
+#[allow(dead_code, reason = "shared with the integration tests")]
+#[path = "../it/harness/raw.rs"]
+mod raw;
