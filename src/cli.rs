@@ -237,7 +237,7 @@ enum Command {
     /// Search on the command line, ranked as the server ranks
     #[command(after_long_help = SEARCH_HELP)]
     Search(Search),
-    /// Make a token for --token-file: the token itself, shown once, and its line for the file
+    /// Make a token, and its line for --token-file
     #[command(after_long_help = TOKEN_HELP)]
     Token {
         /// Whom it is for: up to 64 letters, digits and . _ @ + -

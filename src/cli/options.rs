@@ -50,7 +50,7 @@ pub(super) struct Network {
     /// Web origin that may call: https://app.example.com; repeatable
     #[arg(long, value_name = "ORIGIN", hide_short_help = true)]
     allow_origin: Vec<String>,
-    /// Let in only whoever sends a token of this file (docquay token makes one)
+    /// Let in only whoever sends a token of this file
     #[arg(long, value_name = "FILE")]
     token_file: Option<String>,
     /// Proxy in front whose Forwarded or X-Forwarded-* is believed: an address or a network; repeatable

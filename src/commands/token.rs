@@ -2,7 +2,8 @@
 
 use std::io::Write as _;
 
-use crate::access;
+use crate::access::{self, LineError, LineErrorKind};
+use crate::config;
 use crate::entropy::SystemEntropy;
 use crate::server::Error;
 
@@ -11,12 +12,17 @@ use crate::server::Error;
 /// # Errors
 /// A name that a token file cannot hold, or no random bytes.
 pub fn run(name: &str, out: &mut Vec<u8>) -> Result<(), Error> {
-    let (token, line) = access::new_token(name, &SystemEntropy::new()).map_err(|kind| Error::Run {
-        what: "no token can be made".to_owned(),
-        cause: access::LineError::whole(kind).to_string(),
-        help: kind.help().to_owned(),
-    })?;
+    let (token, line) = access::new_token(name, &SystemEntropy::new()).map_err(refused)?;
     // Writing to a Vec cannot fail.
     let _ = writeln!(out, "token  {token}\nline   {line}");
     Ok(())
+}
+
+fn refused(kind: LineErrorKind) -> Error {
+    let (what, help) = ("no token can be made".to_owned(), kind.help().to_owned());
+    let cause = LineError::whole(kind).to_string();
+    match kind {
+        LineErrorKind::Entropy => Error::Run { what, cause, help },
+        _ => Error::Config(config::Error { what, cause, help }),
+    }
 }

@@ -43,3 +43,33 @@ pub(crate) fn exposures(config: &Config, bind: IpAddr) -> Vec<Exposure> {
     }
     exposures
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Flags;
+
+    #[test]
+    fn tokens_are_in_clear_on_the_network_without_tls_or_a_proxy() {
+        let token_file = ("token_file", "tokens");
+        for (options, in_clear) in [
+            (&[token_file, ("bind", "0.0.0.0")][..], true),
+            (&[token_file], false),
+            (&[("bind", "0.0.0.0")], false),
+            (&[token_file, ("bind", "0.0.0.0"), ("trusted_proxies", "10.0.0.5")], false),
+            (&[token_file, ("tls_cert", "a.pem"), ("tls_key", "a.key")], false),
+            (&[token_file, ("domain", "docs.example.com")], false),
+        ] {
+            let mut flags = Flags::default();
+            for (key, value) in options {
+                flags.push(key, key, [(*value).to_owned()]);
+            }
+            let config = Config::load(flags, &|_| None, None, Path::new("/nowhere")).unwrap();
+            let found = exposures(&config, config.address().ip());
+            let told = found.iter().any(|exposure| exposure.what == "tokens come over plain HTTP");
+            assert_eq!(told, in_clear, "{options:?}");
+        }
+    }
+}

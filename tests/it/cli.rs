@@ -160,6 +160,30 @@ fn the_banner_says_where_what_and_how_to_add_it() {
 }
 
 #[test]
+fn a_made_token_opens_a_server_whose_banner_says_where_it_goes() {
+    let folder = pages();
+    let (code, out, error) = run(folder.path(), &["token", "--name", "ana"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    let part = |label: &str| out.lines().find_map(|line| line.strip_prefix(label)).unwrap().trim();
+    let (token, line) = (part("token "), part("line "));
+    assert!(line.starts_with("sha256:") && line.ends_with(" ana") && !line.contains(token), "{out}");
+    std::fs::write(folder.path().join("tokens"), format!("{line}\n")).unwrap();
+    let server = Server::start(folder.path(), &["docs", "--token-file", "tokens"]);
+    let flag = format!("docs http://{}/mcp --header \"Authorization: Bearer TOKEN\"", server.address);
+    assert!(server.banner.contains(&flag), "{}", server.banner);
+    assert!(server.banner.contains("tokens read") && server.banner.contains("ana"), "{}", server.banner);
+    assert!(server.get("/llms.txt").starts_with("HTTP/1.1 401"));
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let head = format!("Host: {}\r\nAuthorization: Bearer {token}\r\nConnection: close", server.address);
+    write!(stream, "GET /llms.txt HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (code, _, error) = run(folder.path(), &["token", "--name", "two words"]);
+    assert!(code == Some(2) && error.contains("help:  use up to 64 letters"), "{error}");
+}
+
+#[test]
 fn without_a_source_the_manual_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);

@@ -55,7 +55,7 @@ async fn a_plain_source_is_asked_of_the_proxy_which_resolves_its_name() {
     let heard = heard.await.unwrap().to_ascii_lowercase();
     assert!(heard.starts_with("get http://docs.invalid/index.json http/1.1\r\n"), "{heard}");
     // ana:s@cret in base64.
-    assert!(heard.contains("proxy-authorization: basic yw5honnay3jldq==\r\n"), "{heard}");
+    assert!(heard.contains("proxy-authorization: basic yw5honnay3jlda==\r\n"), "{heard}");
 }
 
 #[tokio::test]

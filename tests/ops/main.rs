@@ -2,16 +2,21 @@
 //! programs that stand in front of it.
 //!
 //! They need more than Rust, so plain `cargo test` leaves them out: `tests/run ops` installs what is missing and runs
-//! them; `cargo test --locked --test ops` runs them where all is there. A missing program is a failure that names its
-//! Debian package, never a skip. Everything stays on loopback.
+//! them. A missing program is a failure that names its Debian package, never a skip. Everything stays on loopback.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail loudly and run in real time")]
 
 mod activation;
+#[allow(dead_code, reason = "shared with the tests against a CA")]
+#[path = "../pebble/harness/authority.rs"]
+mod authority;
 mod daemon;
 mod drain;
 mod harness;
 mod load;
 mod manners;
+#[allow(dead_code, reason = "shared with the tests against a CA")]
+#[path = "../pebble/harness/ports.rs"]
+mod ports;
 #[allow(dead_code, reason = "shared with the tests against a CA")]
 #[path = "../pebble/harness/process.rs"]
 mod process;

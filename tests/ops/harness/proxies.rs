@@ -15,10 +15,10 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::authority::Authority;
-use super::ports;
-use super::process::{Process, Signal};
-use super::raw::{Answer, Client, in_time};
+use crate::authority::Authority;
+use crate::ports;
+use crate::process::{Process, Signal};
+use crate::raw::{Answer, Client, in_time};
 
 /// Which proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
