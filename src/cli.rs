@@ -19,13 +19,14 @@ use clap_complete::Shell;
 use crate::commands::cert::{self, Ask, Haste, Why};
 use crate::commands::check;
 use crate::commands::config::{self as show, Form};
+use crate::commands::eval;
 use crate::commands::search::{self, Question};
 use crate::config::{self, Config, Flags, Log, LogFormat, LogLevel};
 use crate::docs::Source;
 use crate::server;
 use failure::Failure;
 use help::{
-    ABOUT, AFTER_HELP, CERT_HELP, CHECK_HELP, COMPLETIONS_HELP, CONFIG_HELP, LONG_ABOUT, MAN_HELP,
+    ABOUT, AFTER_HELP, CERT_HELP, CHECK_HELP, COMPLETIONS_HELP, CONFIG_HELP, EVAL_HELP, LONG_ABOUT, MAN_HELP,
     SEARCH_HELP, STDIO_HELP,
 };
 use options::{Certificate, Documents, Network, Process, Reading};
@@ -88,6 +89,15 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             let found = block_on(search::run(config, &arguments.question, &mut answer))?;
             print(&answer)?;
             return Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
+        Command::Eval(Eval { queries, limit, json, documents, process }) => {
+            documents.push(&mut flags);
+            let config = process.load(flags)?;
+            log(&config.log, "warn");
+            let mut answer = Vec::new();
+            let all = block_on(eval::run(config, &queries, limit, json, &mut answer))?;
+            print(&answer)?;
+            return Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(1) });
         }
         Command::Check(arguments) => return check(arguments, flags),
         Command::Config(arguments) => {
@@ -221,6 +231,9 @@ enum Command {
     /// Search on the command line, ranked as the server ranks
     #[command(after_long_help = SEARCH_HELP)]
     Search(Search),
+    /// Measure how well a search finds the answers of a file of questions
+    #[command(after_long_help = EVAL_HELP)]
+    Eval(Eval),
     /// Try everything that the server needs, with the exact fix for what is amiss
     #[command(after_long_help = CHECK_HELP)]
     Check(Check),
@@ -254,6 +267,24 @@ struct Serving {
     network: Network,
     #[command(flatten)]
     certificate: Certificate,
+    #[command(flatten)]
+    process: Process,
+}
+
+#[derive(Debug, Args)]
+struct Eval {
+    /// A question a line: the words, a tab, and the ids that answer it
+    #[arg(value_name = "QUERIES")]
+    queries: PathBuf,
+    /// Found is what is among so many results
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 10, help_heading = "Search")]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=50))]
+    limit: u8,
+    /// One JSON object: the figures, and the rank of each question
+    #[arg(long, help_heading = "Search")]
+    json: bool,
+    #[command(flatten)]
+    documents: Documents,
     #[command(flatten)]
     process: Process,
 }

@@ -172,7 +172,8 @@ pub async fn open(config: &Config) -> Result<Library, Error> {
         options.fetch = Some(Arc::new(SourceFetch::new(client)));
     }
     let progress = options.progress.clone();
-    let opening = Library::open(named, options);
+    // It stands in two arms below.
+    let opening = Box::pin(Library::open(named, options));
     let opened = match config.progress {
         ShowProgress::OnStderr => meter::shown(&progress, opening).await,
         ShowProgress::No => opening.await,

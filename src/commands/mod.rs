@@ -3,4 +3,5 @@
 pub mod cert;
 pub mod check;
 pub mod config;
+pub mod eval;
 pub mod search;
