@@ -9,6 +9,7 @@ pub(crate) mod certificates;
 mod error;
 mod exposure;
 mod meter;
+mod once;
 mod signals;
 
 use std::io::{self, IsTerminal, Write};
@@ -35,9 +36,11 @@ use crate::shutdown::{self, Shutdown, Trigger};
 use crate::web::{self, Site};
 use banner::Banner;
 pub(crate) use banner::plural;
-use certificates::{Look, Secured};
+use certificates::Look;
 pub use error::Error;
 pub(crate) use exposure::{Exposure, exposures};
+pub(crate) use once::rehearse;
+pub use once::renew;
 use signals::{Signals, Wish};
 
 /// A server that runs. Dropping it drains; [`join`](Self::join) waits for the end.
@@ -219,45 +222,6 @@ pub async fn serve(config: Config, stderr: &mut io::Stderr) -> Result<(), Error>
             () = running.join() => return Ok(()),
         }
     }
-}
-
-/// Obtains a certificate once, serving nothing but the CA's challenges meanwhile.
-///
-/// # Errors
-/// As for [`start`]; why the CA issued none.
-pub async fn renew(config: Config) -> Result<(), Error> {
-    let listener = bind::bind(config.address())?;
-    let base = base(&config, config.address());
-    let Some(secured) = certificates::prepare(&config, &base, &Arc::default()).await? else { return Ok(()) };
-    obtain(&config, listener, secured).await
-}
-
-/// The same for a certificate that is thrown away, and an account of which nothing stays here.
-///
-/// # Errors
-/// As for [`renew`].
-pub(crate) async fn rehearse(config: Config) -> Result<(), Error> {
-    let listener = bind::bind(config.address())?;
-    let base = base(&config, config.address());
-    let secured = certificates::prepare_rehearsal(&config, &base).await?;
-    obtain(&config, listener, secured).await
-}
-
-async fn obtain(config: &Config, listener: TcpListener, secured: Secured) -> Result<(), Error> {
-    let (trigger, shutdown) = shutdown::channel();
-    let mut tasks = JoinSet::new();
-    let router = Arc::new(Router::new(vec![secured.challenges.route()], HostPolicy::default()));
-    tasks.spawn(http::serve(
-        listener,
-        secured.acceptor.clone(),
-        router,
-        config.http.clone(),
-        shutdown.clone(),
-    ));
-    let renewed = secured.renew(&config.http, &mut tasks, &shutdown).await;
-    trigger.drain();
-    while tasks.join_next().await.is_some() {}
-    renewed
 }
 
 /// Serves one client over stdin and stdout until its end or a signal.

@@ -9,7 +9,7 @@ use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::Cli;
+use super::arguments::Cli;
 
 /// The completion script for `shell`.
 pub(super) fn completions(shell: Shell) -> Vec<u8> {
