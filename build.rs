@@ -1,4 +1,5 @@
-//! Notes what `docquay --version` tells and the source does not know: the commit, the target, the compiler.
+//! Notes what `docquay --version` tells and the source does not know: the commit, the features, the target, the
+//! compiler.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,10 +15,22 @@ fn main() {
         || if variable("PROFILE") == "release" { packaged(&folder).or_else(|| git(&folder)) } else { None };
     let commit = given.or_else(found).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=DOCQUAY_COMMIT={commit}");
+    println!("cargo::rustc-env=DOCQUAY_FEATURES={}", features());
     println!("cargo::rustc-env=DOCQUAY_TARGET={}", variable("TARGET"));
     let compiler =
         run(&variable("RUSTC"), &["--version"], &folder).unwrap_or_else(|| "rustc unknown".to_owned());
     println!("cargo::rustc-env=DOCQUAY_COMPILER={compiler}");
+}
+
+/// Those that are on, as cargo tells a build script: `CARGO_FEATURE_ACME`.
+fn features() -> String {
+    let name = |(key, _): (std::ffi::OsString, std::ffi::OsString)| {
+        key.to_str()?.strip_prefix("CARGO_FEATURE_").map(|name| name.to_ascii_lowercase().replace('_', "-"))
+    };
+    let mut names: Vec<String> =
+        std::env::vars_os().filter_map(name).filter(|name| name != "default").collect();
+    names.sort();
+    names.join(", ")
 }
 
 /// What `cargo package` put beside the manifest.

@@ -3,6 +3,7 @@
 //! Owns the flags, the help, the process's outputs and exit codes: 0 done, 1 failed while running
 //! (or nothing found), 2 wrong usage or configuration. What a flag means is `config`'s.
 
+mod arguments;
 mod failure;
 mod help;
 mod log;
@@ -11,27 +12,22 @@ mod shell;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use clap_complete::Shell;
+use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::cert::{self, Ask, Haste, Why};
-use crate::commands::check;
+use crate::commands;
+use crate::commands::cert::{Ask, Haste};
+use crate::commands::check::{Surroundings, Trial};
 use crate::commands::config::{self as show, Form};
-use crate::commands::search::{self, Question};
-use crate::commands::token;
 use crate::config::{self, Config, Flags, Log};
 use crate::docs::Source;
 use crate::server::{self, Inherited, Reread};
+use arguments::{Cert, Check, Cli, Command, Eval, Search};
 use failure::Failure;
-use help::{
-    ABOUT, AFTER_HELP, CERT_HELP, CHECK_HELP, COMPLETIONS_HELP, CONFIG_HELP, LONG_ABOUT, MAN_HELP,
-    SEARCH_HELP, STDIO_HELP, TOKEN_HELP,
-};
-use options::{Certificate, Documents, Network, Process, Reading, Written};
+use options::Written;
 
 /// Parses `arguments` (the first is the program's name), runs the command, and says how it ended.
 #[must_use]
@@ -51,7 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(cli: Cli) -> Result<ExitCode, Failure> {
-    let mut flags = Flags::default();
+    let flags = Flags::default();
     let Some(command) = cli.command else {
         // Before the runtime starts its threads.
         let inherited = Inherited::take()?;
@@ -60,60 +56,20 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         return serve(written, inherited);
     };
     match command {
-        Command::Serve(arguments) => {
-            let inherited = Inherited::take()?;
-            return serve(arguments.written(flags)?, inherited);
-        }
-        Command::Stdio(arguments) => {
-            arguments.documents.push(&mut flags);
-            arguments.reading.push(&mut flags);
-            let config = arguments.process.load(flags)?;
-            log::start(&config.log, "info");
-            block_on(server::stdio(config))?;
-        }
-        Command::Cert(asked) => {
-            let (ask, server) = match asked {
-                Cert::Status { json, server } => (Ask::Status { json }, server),
-                Cert::Renew { force: false, server } => (Ask::Renew(Haste::Patient), server),
-                Cert::Renew { force: true, server } => (Ask::Renew(Haste::PassOverPause), server),
-                Cert::Revoke { reason, server } => (Ask::Revoke(reason), server),
-            };
-            server.network.push(&mut flags);
-            server.certificate.push(&mut flags);
-            let config = server.process.load(flags)?;
-            // A failure is the command's own error: told once.
-            log::start(&config.log, "warn,docquay::provision::report=off");
-            let mut answer = Vec::new();
-            let good = block_on(cert::run(config, ask, &mut answer))?;
-            print(&answer)?;
-            return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) });
-        }
-        Command::Search(arguments) => {
-            arguments.documents.push(&mut flags);
-            let config = arguments.process.load(flags)?;
-            log::start(&config.log, "warn");
-            let mut answer = Vec::new();
-            let found = block_on(search::run(config, &arguments.question, &mut answer))?;
-            print(&answer)?;
-            return Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(1) });
-        }
-        Command::Check(arguments) => return check(arguments, flags),
+        Command::Serve(arguments) => serve(arguments.written(flags)?, Inherited::take()?),
+        Command::Stdio(arguments) => stdio(arguments.load(flags)?),
+        Command::Cert(asked) => cert(asked, flags),
+        Command::Search(arguments) => search(arguments, flags),
+        Command::Eval(arguments) => eval(arguments, flags),
+        Command::Check(arguments) => check(arguments, flags),
         Command::Config(arguments) => {
             let form = if arguments.json { Form::Json } else { Form::Toml };
-            print(show::run(&arguments.server.load(flags)?, form).as_bytes())?;
+            answer(true, show::run(&arguments.server.load(flags)?, form).as_bytes())
         }
-        Command::Completions { shell } => print(&shell::completions(shell))?,
-        Command::Man { command, write } => match write {
-            Some(folder) => drop(shell::write_man(&folder).map_err(|error| Failure::pages(&folder, &error))?),
-            None => print(&shell::man(&command).ok().flatten().ok_or_else(|| Failure::no_page(&command))?)?,
-        },
-        Command::Token { name } => {
-            let mut answer = Vec::new();
-            token::run(&name, &mut answer)?;
-            print(&answer)?;
-        }
+        Command::Token { name } => token(&name),
+        Command::Completions { shell } => answer(true, &shell::completions(shell)),
+        Command::Man { command, write } => man(&command, write.as_deref()),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// A first source that does not exist and reads like a command is probably meant to be one.
@@ -145,16 +101,80 @@ fn serve(written: Written, inherited: Inherited) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn stdio(config: Config) -> Result<ExitCode, Failure> {
+    log::start(&config.log, "info");
+    block_on(server::stdio(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn cert(asked: Cert, flags: Flags) -> Result<ExitCode, Failure> {
+    let (ask, server) = match asked {
+        Cert::Status { json, server } => (Ask::Status { json }, server),
+        Cert::Renew { force: false, server } => (Ask::Renew(Haste::Patient), server),
+        Cert::Renew { force: true, server } => (Ask::Renew(Haste::PassOverPause), server),
+        Cert::Revoke { reason, server } => (Ask::Revoke(reason), server),
+    };
+    let config = server.load(flags)?;
+    // A failure is the command's own error: told once.
+    log::start(&config.log, "warn,docquay::provision::report=off");
+    let mut text = Vec::new();
+    let good = block_on(commands::cert::run(config, ask, &mut text))?;
+    answer(good, &text)
+}
+
+fn search(Search { question, documents, process }: Search, mut flags: Flags) -> Result<ExitCode, Failure> {
+    documents.push(&mut flags);
+    let config = process.load(flags)?;
+    log::start(&config.log, "warn");
+    let mut text = Vec::new();
+    let found = block_on(commands::search::run(config, &question, &mut text))?;
+    answer(found, &text)
+}
+
+fn eval(arguments: Eval, mut flags: Flags) -> Result<ExitCode, Failure> {
+    let Eval { queries, limit, json, documents, process } = arguments;
+    documents.push(&mut flags);
+    let config = process.load(flags)?;
+    log::start(&config.log, "warn");
+    let mut text = Vec::new();
+    let all = block_on(commands::eval::run(config, &queries, limit, json, &mut text))?;
+    answer(all, &text)
+}
+
 fn check(arguments: Check, flags: Flags) -> Result<ExitCode, Failure> {
     let config = arguments.server.load(flags)?;
     // What is wrong is in the answer: told once.
     log::start(&config.log, "off");
-    let trial = if arguments.dry_run { check::Trial::Order } else { check::Trial::None };
-    let report =
-        block_on(async { Ok(check::run(config, trial, &check::Surroundings::of_this_machine()).await) })?;
-    let answer = if arguments.json { report.json() } else { report.text(colours(&io::stdout())) };
-    print(answer.as_bytes())?;
-    Ok(if report.failed() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    let trial = if arguments.dry_run { Trial::Order } else { Trial::None };
+    let around = Surroundings::of_this_machine();
+    let report = block_on(async { Ok(commands::check::run(config, trial, &around).await) })?;
+    let text = if arguments.json { report.json() } else { report.text(colours(&io::stdout())) };
+    answer(!report.failed(), text.as_bytes())
+}
+
+fn token(name: &str) -> Result<ExitCode, Failure> {
+    let mut text = Vec::new();
+    commands::token::run(name, &mut text)?;
+    answer(true, &text)
+}
+
+fn man(command: &[String], write: Option<&Path>) -> Result<ExitCode, Failure> {
+    match write {
+        Some(folder) => {
+            shell::write_man(folder).map_err(|error| Failure::pages(folder, &error))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => match shell::man(command) {
+            Ok(Some(page)) => answer(true, &page),
+            _ => Err(Failure::no_page(command)),
+        },
+    }
+}
+
+/// Prints what a command has to say, and ends with 0 if all is well, else with 1.
+fn answer(good: bool, text: &[u8]) -> Result<ExitCode, Failure> {
+    print(text)?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Whether a stream may be coloured: it is a terminal, and nobody said no (no-color.org).
@@ -211,168 +231,6 @@ impl Reread for Again {
     fn log(&self, log: &Log) {
         self.level.set(log);
     }
-}
-
-#[derive(Debug, Parser)]
-#[command(name = "docquay", version, long_version = shell::LONG_VERSION, about = ABOUT, long_about = LONG_ABOUT, after_long_help = AFTER_HELP)]
-#[command(args_conflicts_with_subcommands = true, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: Serving,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Serve over HTTP (what docquay does without a command)
-    #[command(after_long_help = AFTER_HELP)]
-    Serve(Serving),
-    /// Serve one client over stdin and stdout
-    #[command(after_long_help = STDIO_HELP)]
-    Stdio(Stdio),
-    /// The certificate: its state, a renewal now, a revocation
-    #[command(subcommand, after_long_help = CERT_HELP)]
-    Cert(Cert),
-    /// Search on the command line, ranked as the server ranks
-    #[command(after_long_help = SEARCH_HELP)]
-    Search(Search),
-    /// Make a token, and its line for --token-file
-    #[command(after_long_help = TOKEN_HELP)]
-    Token {
-        /// Whom it is for: up to 64 letters, digits and . _ @ + -
-        #[arg(long, default_value = "client")]
-        name: String,
-    },
-    /// Try everything that the server needs, with the exact fix for what is amiss
-    #[command(after_long_help = CHECK_HELP)]
-    Check(Check),
-    /// Print the configuration that takes effect, and where each value came from
-    #[command(after_long_help = CONFIG_HELP)]
-    Config(Show),
-    /// Print a completion script for a shell
-    #[command(after_long_help = COMPLETIONS_HELP)]
-    Completions {
-        /// Which shell
-        shell: Shell,
-    },
-    /// Print a man page
-    #[command(after_long_help = MAN_HELP)]
-    Man {
-        /// Of this command, else of docquay itself
-        command: Vec<String>,
-        /// Write the pages of every command into this folder instead
-        #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
-        write: Option<PathBuf>,
-    },
-}
-
-#[derive(Debug, Args)]
-struct Serving {
-    #[command(flatten)]
-    documents: Documents,
-    #[command(flatten)]
-    reading: Reading,
-    #[command(flatten)]
-    network: Network,
-    #[command(flatten)]
-    certificate: Certificate,
-    #[command(flatten)]
-    process: Process,
-}
-
-#[derive(Debug, Args)]
-struct Check {
-    /// One JSON array; each check with its outcome, what, cause and help
-    #[arg(long, help_heading = "Check")]
-    json: bool,
-    /// Order a certificate from the staging CA too, and keep nothing of it
-    #[arg(long, help_heading = "Check")]
-    dry_run: bool,
-    #[command(flatten)]
-    server: Serving,
-}
-
-#[derive(Debug, Args)]
-struct Show {
-    /// One JSON object instead of TOML
-    #[arg(long, help_heading = "Form")]
-    json: bool,
-    #[command(flatten)]
-    server: Serving,
-}
-
-impl Serving {
-    fn load(self, flags: Flags) -> Result<Config, config::Error> {
-        self.written(flags)?.load()
-    }
-
-    fn written(self, mut flags: Flags) -> Result<Written, config::Error> {
-        self.documents.push(&mut flags);
-        self.reading.push(&mut flags);
-        self.network.push(&mut flags);
-        self.certificate.push(&mut flags);
-        self.process.written(flags)
-    }
-}
-
-#[derive(Debug, Args)]
-struct Stdio {
-    #[command(flatten)]
-    documents: Documents,
-    #[command(flatten)]
-    reading: Reading,
-    #[command(flatten)]
-    process: Process,
-}
-
-#[derive(Debug, Subcommand)]
-enum Cert {
-    /// What is there, until when, and what comes next; exit code 1 unless all is well
-    Status {
-        /// One JSON object; times are seconds since 1970
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        server: Certified,
-    },
-    /// Get a new one now, by the running server if there is one
-    Renew {
-        /// Although the pause after a failure is not over; never past four failed validations an hour
-        #[arg(long)]
-        force: bool,
-        #[command(flatten)]
-        server: Certified,
-    },
-    /// Tell the CA that it must not be trusted any more; a running server then gets a new one
-    Revoke {
-        /// Why
-        #[arg(long, value_enum, default_value = "unspecified")]
-        reason: Why,
-        #[command(flatten)]
-        server: Certified,
-    },
-}
-
-/// The options of a server that has a certificate.
-#[derive(Debug, Args)]
-struct Certified {
-    #[command(flatten)]
-    network: Network,
-    #[command(flatten)]
-    certificate: Certificate,
-    #[command(flatten)]
-    process: Process,
-}
-
-#[derive(Debug, Args)]
-struct Search {
-    #[command(flatten)]
-    question: Question,
-    #[command(flatten)]
-    documents: Documents,
-    #[command(flatten)]
-    process: Process,
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod inherited;
 mod keeping;
 mod meter;
 mod notify;
+mod once;
 mod reach;
 mod reload;
 mod signals;
@@ -32,19 +33,20 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::docs::{Library, Source};
-use crate::http::{self, HostPolicy, Plain, Router};
+use crate::http::{self, Plain};
 use crate::metrics;
 use crate::shutdown::{self, Trigger};
 use access::Door;
 use banner::Banner;
 pub(crate) use banner::plural;
 use bind::Listeners;
-use certificates::Secured;
 pub use documents::open;
 pub use error::Error;
 pub(crate) use exposure::exposures;
 pub use inherited::Inherited;
 use notify::Notify;
+pub(crate) use once::rehearse;
+pub use once::renew;
 use reload::Reloader;
 pub use reload::Reread;
 use signals::{Signals, Wish};
@@ -269,48 +271,6 @@ impl Running {
             }
         });
     }
-}
-
-/// Obtains a certificate once, serving nothing but the CA's challenges meanwhile.
-///
-/// # Errors
-/// As for [`start`]; why the CA issued none.
-pub async fn renew(config: Config) -> Result<(), Error> {
-    let listener = bind::bind(config.address())?;
-    let Some(secured) = certificates::prepare(&config, None, &Arc::default()).await? else {
-        return Ok(());
-    };
-    obtain(&config, listener, secured).await
-}
-
-/// The same for a certificate that is thrown away, and an account of which nothing stays here.
-///
-/// # Errors
-/// As for [`renew`].
-pub(crate) async fn rehearse(config: Config) -> Result<(), Error> {
-    let listener = bind::bind(config.address())?;
-    let secured = certificates::prepare_rehearsal(&config).await?;
-    obtain(&config, listener, secured).await
-}
-
-async fn obtain(config: &Config, listener: TcpListener, secured: Secured) -> Result<(), Error> {
-    let (trigger, shutdown) = shutdown::channel();
-    let mut tasks = JoinSet::new();
-    let router = Arc::new(Router::new(vec![secured.challenges.route()], HostPolicy::default()));
-    tasks.spawn(http::serve(
-        listener,
-        secured.acceptor.clone(),
-        router,
-        config.http.clone(),
-        shutdown.clone(),
-    ));
-    let base = reach::base(config, config.address());
-    let guard = access::without_tokens(config);
-    let port_80 = certificates::port_80(&secured.challenges, &base, guard, &config.http);
-    let renewed = secured.renew(port_80, &mut tasks, &shutdown).await;
-    trigger.drain();
-    while tasks.join_next().await.is_some() {}
-    renewed
 }
 
 fn listen_for_signals() -> Result<Signals, Error> {

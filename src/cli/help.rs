@@ -51,6 +51,14 @@ Takes the options, or the docquay.toml, of the server. Changes nothing that last
 certificate from Let's Encrypt's staging CA (or --acme-directory) and keeps nothing of it. Ports that
 the server is to use must be free, or be docquay's own.
 Exit codes: 0 all is well, or only warnings; 1 a check failed; 2 wrong usage or configuration.";
+pub(super) const EVAL_HELP: &str = "\
+Examples:
+  docquay eval questions.tsv ./docs
+  docquay eval --json -n 3 questions.tsv ./docs | jq .mean_reciprocal_rank
+
+A question stands on a line of its own: the words, a tab, and the ids of the pages or sections that
+answer it, any of which will do: rotate a key<TAB>guide/keys#rotation guide/tls
+Exit codes: 0 every question was found, 1 one was not, 2 wrong usage or configuration.";
 pub(super) const CONFIG_HELP: &str = "\
 Examples:
   docquay config                            what takes effect here, and where it came from

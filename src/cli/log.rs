@@ -1,6 +1,6 @@
 //! Where logs go, in which form and from which level on; the level may change.
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::reload::{self, Handle};
@@ -19,7 +19,7 @@ pub(super) struct Level {
 
 /// Starts the logs, on stderr.
 pub(super) fn start(log: &Log, default: &'static str) -> Level {
-    let ansi = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let ansi = super::colours(&io::stderr());
     let (filter, handle) = reload::Layer::new(filter(log, default));
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(ansi).with_target(false);
     // A second subscriber in one process (an embedder's) is theirs to keep.

@@ -9,7 +9,7 @@ use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::Cli;
+use super::arguments::Cli;
 
 /// The completion script for `shell`.
 pub(super) fn completions(shell: Shell) -> Vec<u8> {
@@ -109,7 +109,8 @@ pub(super) const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\ncommit:   ",
     env!("DOCQUAY_COMMIT"),
-    "\nfeatures: docs, acme, cli",
+    "\nfeatures: ",
+    env!("DOCQUAY_FEATURES"),
     "\ntarget:   ",
     env!("DOCQUAY_TARGET"),
     "\ncompiler: ",

@@ -3,5 +3,6 @@
 pub mod cert;
 pub mod check;
 pub mod config;
+pub mod eval;
 pub mod search;
 pub mod token;

@@ -44,17 +44,20 @@ impl<'a> Effective<'a> {
         text
     }
 
-    /// As JSON: each key with its `value` (null: not set) and `from`, the place.
+    /// As JSON: each key with its `value` (null: not set), `from`, the place, and `instead`, what is
+    /// taken for it where that follows from others.
     #[must_use]
     pub fn json(&self) -> Value {
         let entry = |key: &Key| {
             let values = key.show(self.0);
             let value = if key.is_list() { json!(values) } else { json!(values.first().map(|it| bare(it))) };
-            let mut entry = json!({ "value": value, "from": self.place(key) });
+            let mut entry = Map::new();
+            entry.insert("value".to_owned(), value);
+            entry.insert("from".to_owned(), json!(self.place(key)));
             if let (true, Some(taken)) = (values.is_empty(), instead(key, self.0)) {
-                entry["instead"] = bare(&taken);
+                entry.insert("instead".to_owned(), bare(&taken));
             }
-            (key.name.to_owned(), entry)
+            (key.name.to_owned(), Value::Object(entry))
         };
         Value::Object(keys::all().map(entry).collect::<Map<_, _>>())
     }

@@ -137,7 +137,7 @@ fn the_version_is_the_packages_and_the_long_one_says_what_was_built() {
     assert_eq!((code, out.trim()), (Some(0), concat!("docquay ", env!("CARGO_PKG_VERSION"))));
     let (code, out, _) = run(folder.path(), &["--version"]);
     assert_eq!((code, out.lines().next()), (Some(0), Some(concat!("docquay ", env!("CARGO_PKG_VERSION")))));
-    for line in ["commit: ", "features: docs, acme, cli", "target: ", "compiler: rustc "] {
+    for line in ["commit: ", "features: acme, cli, docs, outbound", "target: ", "compiler: rustc "] {
         assert!(out.contains(line), "{line} not in {out}");
     }
 }
@@ -380,7 +380,7 @@ fn a_mistyped_command_is_not_taken_for_a_missing_folder() {
 #[test]
 fn every_command_has_examples_and_says_how_it_exits() {
     let folder = tempfile::tempdir().unwrap();
-    for command in ["serve", "stdio", "cert", "search", "check", "config", "completions", "man"] {
+    for command in ["serve", "stdio", "cert", "search", "eval", "check", "config", "completions", "man"] {
         let (code, help, _) = run(folder.path(), &["help", command]);
         assert_eq!(code, Some(0), "{command}");
         assert!(help.contains("Examples:") && help.contains("Exit codes: 0"), "{command}: {help}");
@@ -466,4 +466,33 @@ fn check_tells_each_fault_with_its_fix_and_ends_with_1_only_for_a_failure() {
     assert_eq!(code, Some(1), "{out}");
     assert!(out.contains("then add --agree-tos") && out.contains("✗ failed  CA: "), "{out}");
     assert!(!folder.path().join("certs").exists(), "nothing stays of a check");
+}
+
+#[test]
+fn eval_counts_what_is_found_and_names_what_is_not() {
+    let folder = pages();
+    let questions = folder.path().join("questions.tsv");
+    let manual =
+        ["how do I renew a certificate\tcertificates", "limits of a request body\tlimits"].join("\n");
+    std::fs::write(&questions, &manual).unwrap();
+    let file = questions.to_str().unwrap();
+    let (code, out, err) = run(folder.path(), &["eval", file]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(
+        out.contains("questions             2\n") && out.contains("among the first 10    100.0 %"),
+        "{out}"
+    );
+
+    std::fs::write(&questions, format!("{manual}\nzebra crossing\tcertificates")).unwrap();
+    let (code, out, _) = run(folder.path(), &["eval", file, "--json"]);
+    assert_eq!(code, Some(1), "{out}");
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["questions"][2]["rank"], serde_json::Value::Null);
+    assert!(told["found"].as_f64().unwrap() < 0.7, "{out}");
+
+    std::fs::write(&questions, "renew\tcertificate").unwrap();
+    let (code, _, err) = run(folder.path(), &["eval", file]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("questions.tsv:1: there is no page or section certificate"), "{err}");
+    assert!(err.contains("did you mean certificates?"), "{err}");
 }

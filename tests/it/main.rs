@@ -11,6 +11,8 @@ mod cert;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+#[cfg(feature = "acme")]
+mod dns;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 mod docs;
 mod harness;

@@ -191,8 +191,7 @@ async fn caa_is_asked_of_the_name_and_above_it_and_a_dns_that_cannot_tell_fails(
     let caa = place.check(&[]).await.one("CAA");
     assert!(caa.starts_with("ok | the records of docs.test let the CA issue"), "{caa}");
 
-    dns.fail("test").await;
-    dns.clear_caa(NAME).await;
+    dns.fail(NAME).await;
     let checked = place.check(&[]).await;
     checked.assert_exit(1);
     let caa = checked.one("CAA");

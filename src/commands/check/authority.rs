@@ -18,10 +18,9 @@ use crate::store;
 
 pub(super) async fn check(config: &Config, directory: &str, around: &Surroundings, report: &mut Report) {
     let certificates = &config.certificates;
-    let (options, store) = match parts_of(config).await {
-        Ok(parts) => parts,
-        // Told by the certificate's own check.
-        Err(_) => return report.skip("CA", "the options of the certificate are of no use yet"),
+    // Why not is told by the certificate's own check.
+    let Ok((options, store)) = parts_of(config).await else {
+        return report.skip("CA", "the options of the certificate are of no use yet");
     };
     let Some(authority) = options.authorities.first() else { return };
     let known = match fetch(authority.transport.as_ref(), directory).await {
@@ -60,8 +59,9 @@ pub(super) async fn check(config: &Config, directory: &str, around: &Surrounding
 async fn fetch(transport: &dyn Transport, url: &str) -> Result<(Directory, Option<SystemTime>), String> {
     let request = Request::get(url).body(Bytes::new()).map_err(|error| error.to_string())?;
     let answer = tokio::time::timeout(PATIENCE, transport.send(request)).await;
-    let answer =
-        answer.map_err(|_| format!("no answer within {PATIENCE:?}"))?.map_err(|error| chain(&error))?;
+    let answer = answer
+        .map_err(|_elapsed| format!("no answer within {PATIENCE:?}"))?
+        .map_err(|error| chain(&error))?;
     let date =
         answer.headers().get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
     match answer.status() {

@@ -69,7 +69,9 @@ async fn look(
     let port = address.port();
     let error = match bound {
         Ok(listener) => {
-            report.ok("port", format!("{port} is free"));
+            let free =
+                if port == 0 { "the system has one to give".to_owned() } else { format!("{port} is free") };
+            report.ok("port", free);
             listeners.push(listener);
             return Port::Free;
         }
