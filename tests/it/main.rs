@@ -29,5 +29,7 @@ mod tidy;
 mod tls;
 #[cfg(feature = "docs")]
 mod tools;
+#[cfg(feature = "cli")]
+mod upgrades;
 #[cfg(feature = "docs")]
 mod web;
