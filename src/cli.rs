@@ -11,6 +11,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::commands::cert::{self, Ask, Haste, Why};
 use crate::commands::search::{self, Question};
@@ -121,18 +124,16 @@ fn block_on<T>(work: impl Future<Output = Result<T, server::Error>>) -> Result<T
 }
 
 fn log(log: &Log, default: &str) {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .parse_lossy(log.level.as_ref().map_or(default, LogLevel::as_str));
+    // Both are known to be directives; were one not, too much is told, not too little.
+    let directives = log.level.as_ref().map_or(default, LogLevel::as_str);
+    let filter = directives.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
     let ansi = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(ansi)
-        .with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(ansi).with_target(false);
+    let filtered = tracing_subscriber::registry().with(filter);
     // A second subscriber in one process (an embedder's) is theirs to keep.
     let _ = match log.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => filtered.with(lines).try_init(),
+        LogFormat::Json => filtered.with(lines.json().flatten_event(true)).try_init(),
     };
 }
 
