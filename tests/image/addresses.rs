@@ -39,7 +39,7 @@ async fn the_name_of_a_compose_service_is_admitted_by_one_option_that_the_refusa
         let refused = get(port, &host, "/llms.txt").await;
         assert_eq!(refused.status, 403);
         assert!(
-            refused.text().contains(&host) && refused.text().contains("allow-host"),
+            refused.text().contains(&host) && refused.text().contains(r#"allow_host = ["docs"]"#),
             "{}",
             refused.text()
         );

@@ -186,7 +186,7 @@ mount -t tmpfs tmpfs "$folder"
 mkdir "$folder/upper" "$folder/work" "$folder/root"
 mount -t overlay overlay -o "lowerdir=$image,upperdir=$folder/upper,workdir=$folder/work" "$folder/root"
 cd "$folder/root"
-mkdir proc etc
+mkdir -p proc etc
 mount --bind /proc proc
 for file in hosts resolv.conf; do
     : >"etc/$file"

@@ -3,19 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::harness::empty_root::static_binary;
 use crate::harness::process::run;
 
-/// A built image and a working container of it, whose root file system can be looked at.
+/// A built image, and its files.
 #[derive(Debug)]
 pub(crate) struct Image {
     root: PathBuf,
     config: Value,
-    folder: TempDir,
+    /// In the target folder and not a temporary one: what is static is never dropped. The next run clears it.
+    folder: PathBuf,
 }
 
 const NAME: &str = "docquay-under-test";
@@ -45,18 +46,22 @@ impl Image {
 
     /// `buildah WORDS…` on this image's storage.
     pub(crate) fn buildah(&self) -> Command {
-        buildah(self.folder.path())
+        buildah(&self.folder)
     }
 
-    /// The working container, for `buildah run`.
+    /// A new working container, for `buildah run`, which leaves mount points in it.
     pub(crate) fn container(&self) -> String {
-        format!("{NAME}-working-container")
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("run-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        from(&self.folder, &name);
+        name
     }
 
     /// As `dist/build` lays out what the Dockerfile's stage takes, but in a folder of its own.
     fn build() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let context = folder.path().join("context");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("image");
+        run(Command::new("rm").arg("-rf").arg(&folder), "coreutils");
+        let context = folder.join("context");
         let given = context.join("dist/out/image");
         run(Command::new("mkdir").arg("-p").arg(given.join("root")), "coreutils");
         run(Command::new("mkdir").args(["-m", "0700"]).arg(given.join("root/certs")), "coreutils");
@@ -64,16 +69,19 @@ impl Image {
         for file in ["Dockerfile", ".dockerignore"] {
             std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), context.join(file)).unwrap();
         }
-        let mut build = buildah(folder.path());
+        let mut build = buildah(&folder);
         build.args(["build", "--isolation", "chroot", "--target", "given", "--tag", NAME]).arg(&context);
         run(&mut build, "buildah");
-        let inspected = run(buildah(folder.path()).args(["inspect", "--type", "image", NAME]), "buildah");
+        let inspected = run(buildah(&folder).args(["inspect", "--type", "image", NAME]), "buildah");
         let inspected: Value = serde_json::from_str(&inspected).unwrap();
-        run(buildah(folder.path()).args(["from", "--pull-never", NAME]), "buildah");
-        let mount =
-            run(buildah(folder.path()).args(["mount", &format!("{NAME}-working-container")]), "buildah");
-        Self { root: mount.trim().into(), config: inspected["OCIv1"]["config"].clone(), folder }
+        from(&folder, "pristine");
+        let root = run(buildah(&folder).args(["mount", "pristine"]), "buildah");
+        Self { root: root.trim().into(), config: inspected["OCIv1"]["config"].clone(), folder }
     }
+}
+
+fn from(folder: &Path, name: &str) {
+    run(buildah(folder).args(["from", "--pull-never", "--name", name, NAME]), "buildah");
 }
 
 /// Storage of its own, without a driver that the machine's kernel would have to have.
