@@ -16,6 +16,7 @@ const PAGES: &[(&str, &str)] = &[
     ("endpoints.md", include_str!("manual/endpoints.md")),
     ("configuration.md", include_str!("manual/configuration.md")),
     ("certificates.md", include_str!("manual/certificates.md")),
+    ("container.md", include_str!("manual/container.md")),
     ("reload.md", include_str!("manual/reload.md")),
     ("limits.md", include_str!("manual/limits.md")),
     ("security.md", include_str!("manual/security.md")),
