@@ -9,6 +9,8 @@ mod cert;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+#[cfg(feature = "cli")]
+mod dist;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 mod docs;
 mod harness;
