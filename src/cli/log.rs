@@ -2,17 +2,18 @@
 
 use std::io;
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Registry, fmt, registry};
+use tracing_subscriber::{Registry, fmt, registry};
 
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// Changes the level of the logs that were started.
 #[derive(Debug)]
 pub(super) struct Level {
-    handle: Handle<EnvFilter, Registry>,
+    handle: Handle<Targets, Registry>,
     /// Where none is configured.
     default: &'static str,
 }
@@ -38,6 +39,8 @@ impl Level {
     }
 }
 
-fn filter(log: &Log, default: &str) -> EnvFilter {
-    EnvFilter::builder().parse_lossy(log.level.as_ref().map_or(default, LogLevel::as_str))
+fn filter(log: &Log, default: &str) -> Targets {
+    // Both are known to be directives; were one not, too much is told, not too little.
+    let directives = log.level.as_ref().map_or(default, LogLevel::as_str);
+    directives.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO))
 }

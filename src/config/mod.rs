@@ -111,7 +111,7 @@ pub enum LogFormat {
 pub struct LogLevel(pub(in crate::config) String);
 
 impl LogLevel {
-    /// As it was written.
+    /// Its directives, each `level` or `module=level`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -244,18 +244,33 @@ pub(super) fn count_or_off(text: &str) -> Result<u32, Wrong> {
     }
 }
 
-/// A level, or directives with one each.
+/// A level, or directives with one each: `info,docquay::http=debug`.
 pub(super) fn log_level(text: &str) -> Result<LogLevel, Wrong> {
-    for directive in text.split(',') {
-        let level = directive.rsplit('=').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if !["off", "error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
-            return Err(Wrong::new(
-                format!("there is no log level `{level}`"),
-                "use error, warn, info, debug, trace, off, or info,docquay::http=debug",
-            ));
-        }
+    let directives: Result<Vec<_>, _> = text.split(',').map(|written| directive(written.trim())).collect();
+    Ok(LogLevel(directives?.join(",")))
+}
+
+fn directive(written: &str) -> Result<String, Wrong> {
+    let (module, level) = match written.rsplit_once('=') {
+        Some((module, level)) => (Some(module.trim()), level.trim()),
+        None => (None, written),
+    };
+    let level = level.to_ascii_lowercase();
+    if !["off", "error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
+        return Err(Wrong::new(
+            format!("there is no log level `{level}`"),
+            "use error, warn, info, debug, trace, off, or info,docquay::http=debug",
+        ));
     }
-    Ok(LogLevel(text.to_owned()))
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':');
+    match module {
+        None => Ok(level),
+        Some(module) if !module.is_empty() && module.bytes().all(is_part) => Ok(format!("{module}={level}")),
+        Some(module) => Err(Wrong::new(
+            format!("`{module}` is no module"),
+            "name a module and its level, as in docquay::http=debug",
+        )),
+    }
 }
 
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
@@ -272,6 +287,20 @@ const LONGEST_MILLIS: u64 = 100 * 366 * 24 * 3_600_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn log_levels_are_levels_or_modules_with_one() {
+        for (text, plain) in [
+            ("debug", "debug"),
+            ("WARN", "warn"),
+            ("info, docquay::http = Debug,hyper=off", "info,docquay::http=debug,hyper=off"),
+        ] {
+            assert_eq!(log_level(text), Ok(LogLevel(plain.to_owned())), "{text}");
+        }
+        for text in ["", "loud", "info,", "docquay", "=debug", "docquay[span]=debug", "a=b=info"] {
+            assert!(log_level(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn durations_carry_a_unit_or_are_seconds() {

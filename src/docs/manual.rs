@@ -20,6 +20,7 @@ const PAGES: &[(&str, &str)] = &[
     ("access.md", include_str!("manual/access.md")),
     ("proxy.md", include_str!("manual/proxy.md")),
     ("operations.md", include_str!("manual/operations.md")),
+    ("container.md", include_str!("manual/container.md")),
     ("reload.md", include_str!("manual/reload.md")),
     ("limits.md", include_str!("manual/limits.md")),
     ("security.md", include_str!("manual/security.md")),

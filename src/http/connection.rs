@@ -1,9 +1,9 @@
 //! One connection: which HTTP it speaks, then hyper with clocks of our own.
 //!
 //! Owns the sniffing of HTTP/2's preface (prior knowledge, RFC 9113 §3.3), hyper's settings, and the
-//! end of a connection: a graceful one when the server drains, at once when a clock says so. Generic
-//! over the stream: TLS hands in its decrypted one. hyper-util's automatic builder does the same
-//! sniffing, but without a deadline.
+//! end of a connection: a graceful one when the server drains, at once when a clock says so. Takes any
+//! stream: TLS hands in its decrypted one. hyper-util's automatic builder does the same sniffing, but
+//! without a deadline.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -44,6 +44,12 @@ pub(super) struct Context {
     pub(super) shutdown: Shutdown,
 }
 
+/// A stream of any kind, so that hyper and h2 are compiled once: a copy for each kind is 400 KB of program.
+type AnyStream = Box<dyn Stream>;
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// Speaks HTTP over `stream` until the peer ends, a clock ends it, or the drain is through.
 pub(super) async fn serve<S>(mut stream: S, peer: SocketAddr, context: Arc<Context>)
 where
@@ -55,6 +61,7 @@ where
         () = context.shutdown.drained_for(FIRST_REQUEST) => return,
     };
     let Ok(Some((protocol, prefix))) = sniffed else { return };
+    let stream: AnyStream = Box::new(stream);
     let activity = Activity::new();
     match protocol {
         Protocol::Http1 => {
@@ -93,10 +100,12 @@ async fn sniff<S: AsyncRead + Unpin>(stream: &mut S) -> Option<(Protocol, Bytes)
     }
 }
 
-async fn serve_http1<S>(io: ClockedIo<S>, peer: SocketAddr, context: Arc<Context>, activity: Arc<Activity>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn serve_http1(
+    io: ClockedIo<AnyStream>,
+    peer: SocketAddr,
+    context: Arc<Context>,
+    activity: Arc<Activity>,
+) {
     let builder = http1_builder(&context.limits);
     let shutdown = context.shutdown.clone();
     let service = service_fn(move |request| {
@@ -120,10 +129,12 @@ where
     log_end(peer, ended);
 }
 
-async fn serve_http2<S>(io: ClockedIo<S>, peer: SocketAddr, context: Arc<Context>, activity: Arc<Activity>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn serve_http2(
+    io: ClockedIo<AnyStream>,
+    peer: SocketAddr,
+    context: Arc<Context>,
+    activity: Arc<Activity>,
+) {
     let (streams, shutdown) = (Streams::default(), context.shutdown.clone());
     let Limits { idle, write_stall, .. } = context.limits;
     let builder = http2_builder(&context.limits, streams.clone());

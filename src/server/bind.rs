@@ -99,7 +99,8 @@ fn explain(address: SocketAddr, purpose: Purpose, error: &io::Error) -> Error {
 }
 
 const ALLOW_IT: &str = "allow it with: setcap cap_net_bind_service=+ep \"$(command -v docquay)\" \
-    (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)";
+    (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE; \
+    a container: --sysctl net.ipv4.ip_unprivileged_port_start=0)";
 const WITHOUT_HTTP_01: &str = "or do without it: --acme-challenge tls-alpn-01";
 
 const BACKLOG: i32 = 1024;

@@ -11,6 +11,8 @@ mod cert;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+#[cfg(feature = "cli")]
+mod dist;
 #[cfg(feature = "acme")]
 mod dns;
 #[cfg(all(feature = "docs", feature = "outbound"))]
@@ -35,5 +37,7 @@ mod tidy;
 mod tls;
 #[cfg(feature = "docs")]
 mod tools;
+#[cfg(feature = "cli")]
+mod upgrades;
 #[cfg(feature = "docs")]
 mod web;
