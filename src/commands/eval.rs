@@ -193,7 +193,8 @@ mod tests {
             [Question { line: 3, ..question("renew a key", &["guide/tls", "guide/keys#renew"]) }]
         );
         for text in ["", "# none\n", "words without an answer\n", "words\t \n"] {
-            let (_, _, help) = parse(Path::new("q"), text).unwrap_err().parts();
+            let error = parse(Path::new("q"), text).unwrap_err();
+            let (_, _, help) = error.parts();
             assert!(help.contains("<TAB>"), "{text:?}");
         }
     }
