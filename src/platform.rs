@@ -1,7 +1,7 @@
 //! What differs between operating systems; the one file that names any.
 //!
 //! Owns file identities, modes, signals and a few error numbers. The second branch, for systems that are not Unix,
-//! is compiled and tested on Unix too: `RUSTFLAGS="--cfg docquay_portable"`.
+//! is compiled and tested on Unix too: `tests/run portable`.
 
 #[cfg(all(unix, not(docquay_portable)))]
 pub(crate) use self::unix::*;
