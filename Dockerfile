@@ -13,10 +13,10 @@ ENV DOCQUAY_BIND=[::] DOCQUAY_CERTS=/certs
 EXPOSE 80 443 8080
 ENTRYPOINT ["/docquay"]
 
-# The binary is root's, so that the process cannot change it; out/root holds the empty certs, mode 0700.
+# The binary is root's, so that the process cannot change it; image/files holds the empty certs, mode 0700.
 FROM runtime AS given
 COPY dist/out/image/docquay /docquay
-COPY --chown=65532:65532 dist/out/image/root/ /
+COPY --chown=65532:65532 dist/out/image/files/ /
 
 FROM docker.io/library/rust:1.95.0-bookworm AS build
 # The image has this toolchain; rust-toolchain.toml would fetch components for developers too.
@@ -27,4 +27,4 @@ RUN dist/build binary
 
 FROM runtime
 COPY --from=build /src/dist/out/image/docquay /docquay
-COPY --from=build --chown=65532:65532 /src/dist/out/image/root/ /
+COPY --from=build --chown=65532:65532 /src/dist/out/image/files/ /

@@ -3,6 +3,8 @@
 //! `cargo bench --bench start`, or `DOCQUAY_STATIC=PATH cargo bench --bench start` for a binary that is there. Each
 //! process serves the manual; the medians of twenty are printed.
 
+#![allow(clippy::disallowed_methods, reason = "it measures real time")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

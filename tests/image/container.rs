@@ -60,7 +60,7 @@ impl Container {
         }
     }
 
-    /// In a network namespace where any user may open any port, which Docker and Podman see to.
+    /// In a network namespace where any user may open any port, which Docker sees to and Podman does with `--sysctl`.
     pub(crate) fn within(mut self, namespace: &Namespace) -> Self {
         self.prefix = namespace.prefix();
         let mut allow = command(&self.prefix, "sh");

@@ -63,8 +63,8 @@ impl Image {
         run(Command::new("rm").arg("-rf").arg(&folder), "coreutils");
         let context = folder.join("context");
         let given = context.join("dist/out/image");
-        run(Command::new("mkdir").arg("-p").arg(given.join("root")), "coreutils");
-        run(Command::new("mkdir").args(["-m", "0700"]).arg(given.join("root/certs")), "coreutils");
+        run(Command::new("mkdir").arg("-p").arg(given.join("files")), "coreutils");
+        run(Command::new("mkdir").args(["-m", "0700"]).arg(given.join("files/certs")), "coreutils");
         run(Command::new("strip").arg("-o").arg(given.join("docquay")).arg(static_binary()), "binutils");
         for file in ["Dockerfile", ".dockerignore"] {
             std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), context.join(file)).unwrap();
