@@ -47,7 +47,7 @@ async fn drained_under_load(server: &Process, target: &Target) {
 #[tokio::test]
 async fn readiness_goes_first_and_the_rest_goes_on_for_the_delay() {
     let folder = Folder::new();
-    let server = folder.start(&["docs", "--drain-delay", "3s"]);
+    let server = folder.start(&["docs", "--drain-delay", "5s"]);
     let target = Target::plain(serving(&server).await);
     assert_eq!(target.get("/readyz").await.status, 200);
     let mut stream = streams(&target, 1).await;

@@ -206,16 +206,17 @@ async fn another_file_for_the_pair_is_served_and_a_missing_one_is_not() {
     folder.write("docquay.toml", &text("one.pem"));
     let server = folder.start(&[]);
     let address = serving(&server).await;
-    let (first, second) = (Target::tls(address, &first), Target::tls(address, &second));
-    assert_eq!(status(&first, "/llms.txt", &[]).await, 200);
+    // Each time a client without a session to resume, which would ask for no certificate.
+    let (first, second) = (|| Target::tls(address, &first), Target::tls(address, &second));
+    assert_eq!(status(&first(), "/llms.txt", &[]).await, 200);
     folder.write("docquay.toml", &text("missing.pem"));
     let log = reloaded(&server, "the old configuration stays").await;
     assert!(log.contains("cannot read") && log.contains("missing.pem"), "{log}");
-    assert_eq!(status(&first, "/llms.txt", &[]).await, 200);
+    assert_eq!(status(&first(), "/llms.txt", &[]).await, 200);
     folder.write("docquay.toml", &text("two.pem"));
     reloaded(&server, "the configuration changed").await;
     assert_eq!(status(&second, "/llms.txt", &[]).await, 200);
-    assert!(first.connect().await.is_err());
+    assert!(first().connect().await.is_err());
     // The new file is the one that is watched.
     folder.pair();
     let third = Target::tls(address, &both("two.pem"));
