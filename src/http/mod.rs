@@ -23,7 +23,7 @@ mod throttle;
 
 pub use accept::{Accept, Plain, Scheme};
 pub use body::Body;
-pub use guard::{Forwarded, Guard};
+pub use guard::{Caller, Forwarded, Guard};
 pub use limits::Limits;
 pub use listener::serve;
 pub use policy::HostPolicy;

@@ -210,10 +210,16 @@ impl Router {
             return refusal;
         }
         if let Some(guard) = self.guard.as_ref().filter(|_| route.access == Access::Documents) {
-            match guard.admit(&request) {
-                Ok(caller) => request.set_caller(caller),
+            let caller = match guard.admit(&request) {
+                Ok(caller) => caller,
                 Err(refusal) => return *refusal,
-            }
+            };
+            request.set_caller(caller.as_ref().map(|caller| Arc::clone(&caller.name)));
+            let response = Arc::clone(&route.handler).handle(request).await;
+            return match caller.filter(|_| response.body().is_stream()) {
+                Some(caller) => response.map(|body| body.until(guard.barred(&caller))),
+                None => response,
+            };
         }
         Arc::clone(&route.handler).handle(request).await
     }
