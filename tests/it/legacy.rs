@@ -503,7 +503,7 @@ mod http_sse {
         assert_eq!(plain.status, 415);
         let broken = session.post("{").await;
         assert_refused(&broken, 400, -32700);
-        assert_eq!(broken.json().get("id"), Some(&Value::Null));
+        assert_eq!(broken.json().get("id"), None);
         // The sessions of the two transports are closed to each other.
         let client = server.initialize("2025-11-25").await;
         let path = format!("/message?sessionId={}", client.session);
