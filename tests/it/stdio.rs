@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::harness::fake::{self, Fake};
+use crate::harness::record;
 
 struct Client {
     input: WriteHalf<DuplexStream>,
@@ -24,6 +25,7 @@ struct Client {
     served: JoinHandle<io::Result<()>>,
     fake: Arc<Fake>,
     trigger: Trigger,
+    said: record::Lines,
 }
 
 impl Client {
@@ -38,7 +40,14 @@ impl Client {
         let shutdown = dispatcher.shutdown().clone();
         let served = tokio::spawn(stdio::serve(dispatcher, input, output, shutdown));
         let (output, input) = split(ours);
-        Self { input, output: BufReader::new(output).lines(), served, fake, trigger }
+        Self {
+            input,
+            output: BufReader::new(output).lines(),
+            served,
+            fake,
+            trigger,
+            said: record::Lines::default(),
+        }
     }
 
     async fn initialized(revision: &str) -> Self {
@@ -57,6 +66,7 @@ impl Client {
     }
 
     async fn write(&mut self, line: &str) {
+        self.said.push('>', line);
         self.input.write_all(line.as_bytes()).await.unwrap();
         self.input.write_all(b"\n").await.unwrap();
     }
@@ -88,6 +98,9 @@ impl Client {
     /// The next message; none at the end of the output.
     async fn last(&mut self) -> Option<Value> {
         let line = timeout(PATIENCE, self.output.next_line()).await.expect("in time").unwrap();
+        if let Some(line) = &line {
+            self.said.push('<', line);
+        }
         line.map(|line| serde_json::from_str(&line).expect("only messages"))
     }
 

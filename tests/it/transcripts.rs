@@ -47,7 +47,7 @@ async fn replay_file(transport: &str, name: &str, blocks: &[Block]) -> Result<()
     let server = Server::new();
     let at = |block: &Block, told: String| format!("{name}:{}: {told}", block.line);
     if transport == "stdio" {
-        let mut conversation = stdio::Conversation::new(&server, name);
+        let mut conversation = stdio::Conversation::new(&server);
         for block in blocks {
             conversation.step(&block.step).await.map_err(|told| at(block, told))?;
         }

@@ -16,19 +16,18 @@ use crate::harness::record;
 
 pub(super) struct Conversation<'a> {
     server: &'a Server,
-    scope: &'a str,
     input: WriteHalf<DuplexStream>,
     output: Lines<BufReader<ReadHalf<DuplexStream>>>,
-    said: Vec<(char, String)>,
+    said: record::Lines,
 }
 
 impl<'a> Conversation<'a> {
-    pub(super) fn new(server: &'a Server, scope: &'a str) -> Self {
+    pub(super) fn new(server: &'a Server) -> Self {
         let (ours, theirs) = duplex(1 << 20);
         let (input, output) = split(theirs);
         tokio::spawn(stdio::serve(Arc::clone(&server.dispatcher), input, output, server.shutdown.clone()));
         let (output, input) = split(ours);
-        Self { server, scope, input, output: BufReader::new(output).lines(), said: Vec::new() }
+        Self { server, input, output: BufReader::new(output).lines(), said: record::Lines::default() }
     }
 
     pub(super) async fn step(&mut self, step: &Step) -> Result<(), String> {
@@ -43,14 +42,16 @@ impl<'a> Conversation<'a> {
                 let expected = lines.join("\n");
                 let got = in_time(self.output.next_line()).await.map_err(|error| error.to_string())?;
                 same_line(&expected, got.as_deref())?;
-                self.said.extend(got.map(|line| ('<', line)));
+                if let Some(line) = got {
+                    self.said.push('<', &line);
+                }
                 Ok(())
             }
         }
     }
 
     async fn send(&mut self, line: &str) -> Result<(), String> {
-        self.said.push(('>', line.to_owned()));
+        self.said.push('>', line);
         let bytes = format!("{line}\n");
         in_time(self.input.write_all(bytes.as_bytes())).await.map_err(|error| error.to_string())
     }
@@ -59,7 +60,6 @@ impl<'a> Conversation<'a> {
     pub(super) async fn finish(mut self) -> Result<(), String> {
         let _ = in_time(self.input.shutdown()).await;
         let more = in_time(self.output.next_line()).await.map_err(|error| error.to_string())?;
-        record::stdio(self.scope, &self.said);
         more.map_or(Ok(()), |line| Err(format!("more came: {line}")))
     }
 }
