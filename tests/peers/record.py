@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Stands between docquay and its clients and keeps what both say, for tests/peers/ts/schema.mjs.
 
-record.py FOLDER BINARY ARGUMENT… is to be called as docquay is: with `stdio` it passes lines, else it listens on a port of
-its own, which it writes into docquay's banner. Every exchange becomes a JSON line, as tests/it/harness/record.rs has it.
+record.py FOLDER BINARY ARGUMENT… is to be called as docquay is: with `stdio` it passes lines, else it listens on the port
+that docquay was to have, which it also writes into docquay's banner. Every exchange becomes a JSON line, as
+tests/it/harness/record.rs has it.
 """
 
+import ctypes
 import json
 import os
 import pathlib
@@ -104,11 +106,22 @@ class Exchange:
         })  # fmt: skip
 
 
+def with_its_parent() -> None:
+    """Whoever is killed in docquay's place takes docquay along (Linux: PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def serve(records: Records, command: list[str]) -> int:
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-    listener = socket.create_server(("127.0.0.1", 0))
+    port = 0
+    if "--port" in command:
+        at = command.index("--port") + 1
+        port, command[at] = int(command[at]), "0"
+    listener = socket.create_server(("127.0.0.1", port))
     port = listener.getsockname()[1]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=with_its_parent
+    )
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     exchanges: list[threading.Thread] = []
 
     def accept(address: tuple[str, int]) -> None:
@@ -135,7 +148,7 @@ def serve(records: Records, command: list[str]) -> int:
 
 
 def stdio(records: Records, command: list[str]) -> int:
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=with_its_parent)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     lines: list[tuple[str, str]] = []
 

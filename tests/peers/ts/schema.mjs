@@ -86,6 +86,7 @@ class Revision {
   constructor(schema) {
     this.key = "$defs" in schema ? "$defs" : "definitions";
     this.names = schema[this.key];
+    this.newest = "DiscoverRequest" in this.names;
     const newer = schema.$schema.includes("2020-12");
     this.validators = [schema, { ...schema, [this.key]: closed(schema[this.key]) }].map((each) => {
       const ajv = new (newer ? Draft2020 : Draft07)({ strict: false, allErrors: true });
@@ -117,6 +118,14 @@ class Revision {
     });
   }
 
+  // Which definition a result has: that of its method, if it is not one of those that may stand in for it.
+  kind(result, method) {
+    if (this.newest && result.resultType === "input_required") return "InputRequiredResult";
+    if (this.newest && result.resultType === "task") return "Result";
+    if ("CreateTaskResult" in this.names && method === "tools/call" && result.task) return "CreateTaskResult";
+    return this.results.get(method) ?? "Result";
+  }
+
   envelope(...names) {
     return names.find((name) => name in this.names);
   }
@@ -125,20 +134,20 @@ class Revision {
   message(message, methods) {
     if (message.method !== undefined) {
       const name = this.calls.get(message.method);
-      // A server may send only what its revision has.
-      if (!name) return [`this revision has no ${message.method}`];
-      return this.wrong(name, message);
+      if (name) return this.wrong(name, message);
+      // A server may send only what its revision has; the tasks of 2026-07-28 are an extension's.
+      const extension = this.newest && message.method.startsWith("notifications/tasks");
+      return extension ? this.wrong("JSONRPCNotification", message) : [`this revision has no ${message.method}`];
     }
     if (message.error !== undefined) {
       const { code } = message.error;
       const known = this.errors.get(code);
       // 2026-07-28 basic/index §Error Codes: no others of JSON-RPC's range for servers.
-      if ("DiscoverRequest" in this.names && code <= -32000 && code >= -32099 && !known) return [`there is no code ${code}`];
+      if (this.newest && code <= -32000 && code >= -32099 && !known) return [`there is no code ${code}`];
       return this.wrong(known ?? this.envelope("JSONRPCErrorResponse", "JSONRPCError"), message);
     }
     const wrong = this.wrong(this.envelope("JSONRPCResultResponse", "JSONRPCResponse"), message);
-    const kinds = methods.map((method) => (message.result?.resultType === "input_required" ? "InputRequiredResult" : this.results.get(method) ?? "Result"));
-    const each = kinds.map((kind) => this.wrong(kind, message.result));
+    const each = methods.map((method) => this.wrong(this.kind(message.result, method), message.result));
     return [...wrong, ...(each.some((told) => told.length === 0) ? [] : (each[0] ?? ["it answers nothing that was asked"]))];
   }
 }
