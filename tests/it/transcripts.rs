@@ -76,10 +76,13 @@ replayed! {
     what_2024_11_05_says_holds_over_http_and_sse: "2024-11-05" over "sse";
     what_2024_11_05_says_holds_over_stdio: "2024-11-05" over "stdio";
     what_2025_03_26_says_holds_over_http: "2025-03-26" over "http";
+    what_2025_03_26_says_holds_over_http_and_sse: "2025-03-26" over "sse";
     what_2025_03_26_says_holds_over_stdio: "2025-03-26" over "stdio";
     what_2025_06_18_says_holds_over_http: "2025-06-18" over "http";
+    what_2025_06_18_says_holds_over_http_and_sse: "2025-06-18" over "sse";
     what_2025_06_18_says_holds_over_stdio: "2025-06-18" over "stdio";
     what_2025_11_25_says_holds_over_http: "2025-11-25" over "http";
+    what_2025_11_25_says_holds_over_http_and_sse: "2025-11-25" over "sse";
     what_2025_11_25_says_holds_over_stdio: "2025-11-25" over "stdio";
     what_2026_07_28_says_holds_over_http: "2026-07-28" over "http";
     what_2026_07_28_says_holds_over_stdio: "2026-07-28" over "stdio";

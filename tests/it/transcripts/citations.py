@@ -41,8 +41,10 @@ def comments(path: pathlib.Path) -> list[tuple[int, str]]:
     return found
 
 
-def wrong(citation: re.Match[str], pages: pathlib.Path) -> str | None:
-    page = pages / f"{citation['page'].split()[-1]}.mdx"
+def wrong(citation: re.Match[str], specification: pathlib.Path, revision: str) -> str | None:
+    """What is wrong with a citation of this revision's text, or of the one that it names."""
+    *other, name = citation["page"].split()
+    page = specification / (other[0] if other else revision) / f"{name}.mdx"
     if not page.exists():
         return f"there is no page {page.name}"
     text = section(page.read_text(), citation["section"])
@@ -67,7 +69,7 @@ def main() -> int:
             if text.startswith("JSON-RPC 2.0 §"):
                 others += 1
                 continue
-            told = wrong(citation, specification / path.parent.parent.name) if citation else "unreadable"
+            told = wrong(citation, specification, path.parent.parent.name) if citation else "unreadable"
             compared, bad = compared + 1, bad + bool(told)
             if told:
                 print(f"{path.relative_to(HERE)}:{line}: {told}")
