@@ -52,6 +52,8 @@ pub struct Rules {
     pub listen: bool,
     /// `ping`, `logging/setLevel`.
     pub session_utilities: bool,
+    /// An error about a message whose id could not be read has no id; else JSON-RPC's null.
+    pub nameless_errors: bool,
     /// The code of "resource not found".
     pub resource_not_found: i32,
 }
@@ -72,6 +74,7 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        nameless_errors: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -89,6 +92,7 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        nameless_errors: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -106,6 +110,7 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        nameless_errors: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -123,6 +128,7 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        nameless_errors: true,
         resource_not_found: -32002,
     },
     Rules {
@@ -140,6 +146,7 @@ static TABLE: [Rules; 5] = [
         result_type: true,
         listen: true,
         session_utilities: false,
+        nameless_errors: true,
         resource_not_found: -32602,
     },
 ];

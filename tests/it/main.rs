@@ -37,6 +37,8 @@ mod tidy;
 mod tls;
 #[cfg(feature = "docs")]
 mod tools;
+#[allow(clippy::field_reassign_with_default, reason = "options are non-exhaustive")]
+mod transcripts;
 #[cfg(feature = "cli")]
 mod upgrades;
 #[cfg(feature = "docs")]

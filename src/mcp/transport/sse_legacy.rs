@@ -19,7 +19,6 @@ use crate::mcp::dispatch::{Dispatcher, Outbox, Reply};
 use crate::mcp::error::{Error, ErrorKind};
 use crate::mcp::jsonrpc::{self, Incoming, Message};
 use crate::mcp::legacy;
-use crate::mcp::revision::Revision;
 use crate::mcp::session::{Hold, Session, Store};
 
 /// The handler of `/sse`: each GET is a session.
@@ -95,8 +94,7 @@ impl Messages {
         match jsonrpc::parse(&body) {
             Ok(incoming) => take(hub, &hold, sender, incoming),
             Err(invalid) => {
-                let rules = Revision::NEWEST_LEGACY.rules();
-                hub.refuse(StatusCode::BAD_REQUEST, invalid.id.as_ref(), rules, &invalid.error)
+                hub.refuse(StatusCode::BAD_REQUEST, invalid.id.as_ref(), hold.encoding(), &invalid.error)
             }
         }
     }

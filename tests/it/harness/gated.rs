@@ -43,6 +43,8 @@ impl Gated {
     }
 }
 
+const ENCODED: &str = "gated:///%C3%A9%C3%A9n";
+
 struct Running<'a>(&'a watch::Sender<usize>);
 
 impl<'a> Running<'a> {
@@ -112,12 +114,14 @@ impl Catalog for Gated {
     }
 
     fn resources<'a>(&'a self, _cursor: Option<&'a str>) -> Answer<'a, Listing<Resource>> {
-        let resource = Resource { uri: "gated:///één".into(), name: "één".into(), ..Resource::default() };
+        let resource = Resource { uri: ENCODED.into(), name: "één".into(), ..Resource::default() };
         Box::pin(async { Ok(Listing { items: vec![resource], next_cursor: None }) })
     }
 
     fn read_resource<'a>(&'a self, uri: &'a str, _: &'a Context) -> Answer<'a, Vec<ResourceContents>> {
         let body = ResourceBody::Text("text".into());
+        // What a client wrote in letters that no URI has is still a URI in the answer.
+        let uri = if uri.is_ascii() { uri } else { ENCODED };
         Box::pin(async move { Ok(vec![ResourceContents { uri: uri.into(), mime_type: None, body }]) })
     }
 

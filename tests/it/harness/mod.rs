@@ -13,5 +13,7 @@ pub(crate) mod library;
 pub(crate) mod peer;
 #[allow(dead_code, reason = "each test file uses a part of it")]
 pub(crate) mod raw;
+#[allow(dead_code, reason = "each test file uses a part of it")]
+pub(crate) mod record;
 #[allow(dead_code, clippy::field_reassign_with_default, reason = "each test file uses a part of it")]
 pub(crate) mod server;

@@ -60,7 +60,8 @@ fn on_both(listener: TcpListener, limits: Limits, connections: http::Limits, pat
     Server { address, catalog, hub, trigger }
 }
 
-fn router(hub: &Arc<Hub>) -> Arc<Router> {
+/// `/mcp` with a page for people, `/sse`, `/message`.
+pub(crate) fn router(hub: &Arc<Hub>) -> Arc<Router> {
     let endpoint = streamable::Endpoint::new(Arc::clone(hub)).with_page(Arc::new(Page));
     let routes = vec![
         route("/mcp", Arc::new(endpoint)),
