@@ -200,7 +200,7 @@ async fn caa_is_asked_of_the_name_and_above_it_and_a_dns_that_cannot_tell_fails(
 
 #[tokio::test]
 async fn a_ca_that_is_away_and_a_store_that_cannot_be_written_are_each_told() {
-    let mut place = Place::new().await;
+    let place = Place::new().await;
     place.point_here().await;
     place.pebble.stop();
     std::fs::write(place.certs.path().join(".docquay"), "in the way").unwrap();
