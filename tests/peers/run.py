@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Drives docquay with clients that nobody here wrote: the matrix of client, mode and transport.
 
-Each row connects (initialize or discover), lists the tools, searches, and fetches the first result; some also walk
-the resources or wait for the notice of a reload. `tests/run clients` installs the clients and calls this. By hand,
-against any source:
+Each row takes one client through a whole conversation, of the exchanges named in EXCHANGES: what a client cannot do is
+named with the reason, and everything else must have been seen. Then, over HTTP, the server is ended and started again
+under each client, which must come back: by itself, or connected anew by its program, as RESTARTS says.
+`tests/run clients` installs the clients and calls this. By hand, against any source:
 
     tests/run clients --source big-index.json --query 'pod disruption budget' --phrase disruption
 """
@@ -15,6 +16,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,11 +24,18 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+import wire
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
 # One client at a time on an idle machine takes two seconds; this is for a loaded one.
 SECONDS = 60
+# What every row must show, or leave out with a reason.
+EXCHANGES = [
+    "connect", "tools/list", "search", "fetch", "unknown tool", "bad arguments", "resources/list", "resources/read",
+    "unknown resource", "completion/complete", "notification", "close",
+]  # fmt: skip
 
 
 @dataclass
@@ -37,59 +46,97 @@ class Row:
     mode: str
     transport: str
     expect: str
-    extras: bool = False
-    reload: bool = False
+    without: dict[str, str] = field(default_factory=dict)
     bridge: list[str] = field(default_factory=list)
+    # After the server's restart: "by itself" or "connected anew". Empty where no restart is asked for.
+    recovers: str = ""
     passed: bool = False
     seconds: float = 0.0
 
     @property
     def name(self) -> str:
-        return f"{self.client} {self.mode} {self.transport}"
+        return f"{self.client} {self.mode} {self.transport}" + (" restart" if self.recovers else "")
+
+
+OLDEST = {"completion/complete": "mcp 1.2.1 has no call for resources/templates/list"}
+FASTMCP = {"notification": "fastmcp has no call for subscriptions/listen"}
+INSPECTOR = {
+    "unknown tool": "the Inspector looks a tool up itself before it calls it",
+    "completion/complete": "the Inspector's command line has no such method",
+    "notification": "the Inspector's command line ends with each answer",
+}
 
 
 def matrix() -> list[Row]:
     """Every client over every transport it has. HTTP+SSE is a legacy transport, whatever the client offers there."""
     return [
-        Row("mcp-2.3.0", "auto", "http", MODERN, extras=True, reload=True),
-        Row("mcp-2.3.0", "auto", "sse", LEGACY),
-        Row("mcp-2.3.0", "auto", "stdio", MODERN, extras=True, reload=True),
-        Row("mcp-2.3.0", "legacy", "http", LEGACY, extras=True),
-        Row("mcp-2.3.0", "legacy", "sse", LEGACY),
-        Row("mcp-2.3.0", "legacy", "stdio", LEGACY),
+        # The first two versions know no Streamable HTTP, or only as a carrier of 2024-11-05.
+        Row("mcp-1.2.1", "legacy", "sse", "2024-11-05", OLDEST),
+        Row("mcp-1.2.1", "legacy", "stdio", "2024-11-05", OLDEST),
+        *three("mcp-1.8.1", "legacy", "2024-11-05"),
+        *three("mcp-1.9.4", "legacy", "2025-03-26"),
+        *three("mcp-1.10.1", "legacy", "2025-06-18"),
+        *three("mcp-1.30.0", "legacy", LEGACY),
+        *three("mcp-2.3.0", "auto", MODERN),
+        *three("mcp-2.3.0", "legacy", LEGACY),
         Row("mcp-2.3.0", MODERN, "http", MODERN),
         Row("mcp-2.3.0", MODERN, "stdio", MODERN),
-        Row("mcp-1.30.0", "legacy", "http", LEGACY, extras=True, reload=True),
-        Row("mcp-1.30.0", "legacy", "sse", LEGACY, extras=True, reload=True),
-        Row("mcp-1.30.0", "legacy", "stdio", LEGACY, extras=True, reload=True),
-        Row("client-2.4.0", "legacy", "http", LEGACY, extras=True, reload=True),
-        Row("client-2.4.0", "legacy", "sse", LEGACY),
-        Row("client-2.4.0", "legacy", "stdio", LEGACY),
-        Row("client-2.4.0", "auto", "http", MODERN, extras=True, reload=True),
-        Row("client-2.4.0", "auto", "sse", LEGACY),
-        Row("client-2.4.0", "auto", "stdio", MODERN, extras=True, reload=True),
+        Row("sdk-1.7.0", "legacy", "sse", "2024-11-05"),
+        Row("sdk-1.7.0", "legacy", "stdio", "2024-11-05"),
+        *three("sdk-1.11.0", "legacy", "2025-03-26"),
+        *three("sdk-1.17.0", "legacy", "2025-06-18"),
+        *three("sdk-1.32.2", "legacy", LEGACY),
+        *three("client-2.4.0", "legacy", LEGACY),
+        *three("client-2.4.0", "auto", MODERN),
         Row("client-2.4.0", "pin", "http", MODERN),
         Row("client-2.4.0", "pin", "sse", "refused"),
         Row("client-2.4.0", "pin", "stdio", MODERN),
-        Row("sdk-1.32.2", "legacy", "http", LEGACY, extras=True, reload=True),
-        Row("sdk-1.32.2", "legacy", "sse", LEGACY, extras=True, reload=True),
-        Row("sdk-1.32.2", "legacy", "stdio", LEGACY, extras=True, reload=True),
-        Row("fastmcp-4.1", "auto", "http", MODERN),
+        Row("fastmcp-4.1", "auto", "http", MODERN, FASTMCP),
         Row("fastmcp-4.1", "auto", "sse", LEGACY),
-        Row("fastmcp-4.1", "auto", "stdio", MODERN),
+        Row("fastmcp-4.1", "auto", "stdio", MODERN, FASTMCP),
         Row("fastmcp-4.1", "legacy", "http", LEGACY),
-        Row("inspector-2.12", "legacy", "http", LEGACY, extras=True),
-        Row("inspector-2.12", "legacy", "sse", LEGACY),
-        Row("inspector-2.12", "legacy", "stdio", LEGACY),
-        Row("inspector-2.12", "auto", "http", MODERN, extras=True),
-        Row("inspector-2.12", "auto", "sse", LEGACY),
-        Row("inspector-2.12", "auto", "stdio", MODERN),
-        Row("inspector-2.12", "modern", "http", MODERN),
-        Row("inspector-2.12", "modern", "stdio", MODERN),
+        *three("inspector-2.12", "legacy", LEGACY, INSPECTOR),
+        *three("inspector-2.12", "auto", MODERN, INSPECTOR),
+        Row("inspector-2.12", "modern", "http", MODERN, INSPECTOR),
+        Row("inspector-2.12", "modern", "stdio", MODERN, INSPECTOR),
         Row("mcp-remote-0.15", "legacy", "http", LEGACY, bridge=["http-only"]),
         Row("mcp-remote-0.15", "legacy", "sse", LEGACY, bridge=["sse-only"]),
         Row("mcp-remote-0.15", "legacy", "http-first", LEGACY, bridge=["http-first"]),
     ]
+
+
+def three(client: str, mode: str, expect: str, without: dict[str, str] | None = None) -> list[Row]:
+    """A client over all three transports."""
+    on_sse = LEGACY if expect == MODERN else expect
+    revisions = {"http": expect, "sse": on_sse, "stdio": expect}
+    return [Row(client, mode, transport, revision, without or {}) for transport, revision in revisions.items()]
+
+
+def restarts() -> list[Row]:
+    """Clients whose server is ended and started again, and how each comes back. Over stdio the server is its child."""
+    itself, anew = "by itself", "connected anew"
+    rows = [
+        ("mcp-1.2.1", "legacy", "sse", "2024-11-05", anew),
+        ("mcp-1.8.1", "legacy", "http", "2024-11-05", anew),
+        ("mcp-1.8.1", "legacy", "sse", "2024-11-05", anew),
+        ("mcp-1.9.4", "legacy", "http", "2025-03-26", anew),
+        ("mcp-1.10.1", "legacy", "http", "2025-06-18", anew),
+        ("mcp-1.30.0", "legacy", "http", LEGACY, anew),
+        ("mcp-1.30.0", "legacy", "sse", LEGACY, anew),
+        ("mcp-2.3.0", "auto", "http", MODERN, itself),
+        ("mcp-2.3.0", "legacy", "http", LEGACY, anew),
+        ("sdk-1.7.0", "legacy", "sse", "2024-11-05", anew),
+        ("sdk-1.11.0", "legacy", "http", "2025-03-26", anew),
+        ("sdk-1.17.0", "legacy", "http", "2025-06-18", anew),
+        ("sdk-1.32.2", "legacy", "http", LEGACY, anew),
+        ("sdk-1.32.2", "legacy", "sse", LEGACY, anew),
+        ("client-2.4.0", "auto", "http", MODERN, itself),
+        ("client-2.4.0", "legacy", "http", LEGACY, anew),
+        ("fastmcp-4.1", "auto", "http", MODERN, itself),
+        ("fastmcp-4.1", "legacy", "http", LEGACY, anew),
+    ]
+    bridged = [Row("mcp-remote-0.15", "legacy", "http", LEGACY, bridge=["http-only"], recovers=itself)]
+    return [Row(*row, recovers=recovers) for *row, recovers in rows] + bridged
 
 
 class Server:
@@ -106,7 +153,7 @@ class Server:
             sys.exit(f"{shlex.join(command)} names no address on stderr:\n{log.read_text()}")
 
     def read(self) -> None:
-        with self.log.open("w") as log:
+        with self.log.open("a") as log:
             for line in self.process.stderr:
                 log.write(line)
                 log.flush()
@@ -115,13 +162,17 @@ class Server:
                     self.seen.set()
         self.seen.set()
 
-    def stop(self) -> None:
-        self.process.terminate()
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(how)
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            sys.exit("the server was still running 20 s after SIGTERM")
+            sys.exit(f"the server was still running 20 s after {how.name}")
 
 
 @dataclass
@@ -143,8 +194,11 @@ class Peers:
             case "mcp" if client.startswith("mcp-remote"):
                 return [self.node(), str(self.cache / "ts/sdk1.mjs")]
             case "mcp":
-                major = client.removeprefix("mcp-")[0]
-                return [str(self.cache / f"mcp{major}/bin/python"), str(HERE / f"python/mcp{major}.py")]
+                version = client.removeprefix("mcp-")
+                major = version[0]
+                # The newest of a major is named after it.
+                home = {"1.30.0": "mcp1", "2.3.0": "mcp2"}.get(version, client)
+                return [str(self.cache / home / "bin/python"), str(HERE / f"python/mcp{major}.py")]
             case "fastmcp":
                 return [str(self.cache / "fastmcp4/bin/python"), str(HERE / "python/fastmcp4.py")]
             case "client":
@@ -155,12 +209,13 @@ class Peers:
                 return [sys.executable, str(HERE / "python/inspector.py")]
 
 
-def job(row: Row, peers: Peers, options: argparse.Namespace, address: str) -> dict:
+def job(row: Row, peers: Peers, options: argparse.Namespace, address: str, ends: pathlib.Path) -> dict:
     url = address + ("/sse" if row.transport == "sse" else "/mcp")
-    transport, command = row.transport, options.stdio
+    transport, command = row.transport, [sys.executable, str(HERE / "wire.py"), str(ends), *options.stdio]
     if row.bridge:
         proxy = peers.package("mcp-remote/dist/proxy.js")
         transport, command = "stdio", [peers.node(), proxy, url, "--transport", *row.bridge]
+    old_sdk = row.client.startswith("sdk-") and row.client != "sdk-1.32.2"
     return {
         "transport": transport,
         "mode": row.mode,
@@ -170,32 +225,128 @@ def job(row: Row, peers: Peers, options: argparse.Namespace, address: str) -> di
         "inspector": [peers.node(), peers.package("@modelcontextprotocol/inspector/clients/launcher/build/index.js")],
         "query": options.query,
         "phrase": options.phrase,
-        "extras": row.extras,
-        "reload": str(options.folder) if row.reload and options.folder else "",
+        "package": row.client if old_sdk else "@modelcontextprotocol/sdk",
+        "reload": str(options.folder or ""),
+        "restart": len(ENDS) if row.recovers else 0,
         "seconds": SECONDS,
     }
 
 
-def drive(row: Row, peers: Peers, options: argparse.Namespace, address: str, home: str) -> None:
-    environment = os.environ | {
-        "PEER_JOB": json.dumps(job(row, peers, options, address)),
+def environment(peers: Peers, job: dict, home: str) -> dict[str, str]:
+    return os.environ | {
+        "PEER_JOB": json.dumps(job),
         "HOME": home,
         "PATH": f"{pathlib.Path(peers.node()).parent}:{os.environ['PATH']}",
         "PYTHONDONTWRITEBYTECODE": "1",
         "FASTMCP_CHECK_FOR_UPDATES": "off",
     }
+
+
+def drive(row: Row, peers: Peers, options: argparse.Namespace, server: Server, home: str) -> None:
+    """Takes a client through its conversation."""
+    relay, ends = wire.Relay(server.port), pathlib.Path(home) / "ends"
+    ends.write_text("")
+    row_job = job(row, peers, options, relay.address, ends)
     started = time.monotonic()
     print(f"== {row.name} (expects {row.expect})", flush=True)
     try:
         run = subprocess.run(
-            peers.command(row.client), env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=SECONDS * 3, check=False,
+            peers.command(row.client), env=environment(peers, row_job, home), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=SECONDS * 3, check=False,
         )  # fmt: skip
-        row.passed = run.returncode == 0 and run.stdout.endswith("done\n") and "FAILED" not in run.stdout
-        told = run.stdout if row.passed else run.stdout + run.stderr
+        ended_well = run.returncode == 0 and run.stdout.endswith("done\n") and "FAILED" not in run.stdout
+        told = run.stdout if ended_well else run.stdout + run.stderr
+        told += closing(row, relay, ends.read_text().split())
+        wrong = missing(row, options, told)
+        told += "".join(f"FAILED {one}\n" for one in wrong)
+        row.passed = ended_well and not wrong
     except subprocess.TimeoutExpired as late:
         told = f"FAILED: still running after {late.timeout} s: {late.stdout}"
+    finally:
+        relay.close()
     row.seconds = time.monotonic() - started
+    print("   " + told.strip().replace("\n", "\n   "), flush=True)
+
+
+def closing(row: Row, relay: wire.Relay, ends: list[str]) -> str:
+    """How the client left, as the server sees it."""
+    if row.transport == "stdio":
+        good = ends and set(ends) == {"0"}
+        return f"ok close: the server ended with code 0\n" if good else f"the server's codes: {ends}\n"
+    told = f"   on the wire: {relay.told()}\n"
+    if left := relay.left_open():
+        return told + f"   sessions left open: {left}\n"
+    sessions = "every session has ended" if row.expect != MODERN else "there was no session"
+    if row.expect == MODERN and relay.sessions:
+        return told + f"   a modern client was given sessions: {relay.sessions}\n"
+    return told + f"ok close: {sessions}\n"
+
+
+def missing(row: Row, options: argparse.Namespace, told: str) -> list[str]:
+    """Exchanges that were neither seen nor left out with a reason, and reasons that do not hold."""
+    if row.expect == "refused":
+        return [] if "ok connect: " in told else ["no word on connect"]
+    without = dict(row.without)
+    if not options.folder:
+        without["notification"] = "what is served does not change"
+    wrong = []
+    for exchange in EXCHANGES:
+        seen = f"ok {exchange}: " in told
+        if not seen and exchange not in without:
+            wrong.append(f"no {exchange}")
+        elif seen and exchange in without:
+            wrong.append(f"{exchange} was seen, so it can be asked for: {without[exchange]}")
+        elif not seen:
+            print(f"   -- {exchange}: {without[exchange]}")
+    return wrong
+
+
+# How the server ends under a client: told to, then without a word.
+ENDS = [signal.SIGTERM, signal.SIGKILL]
+
+
+def restart(row: Row, peers: Peers, options: argparse.Namespace, home: str) -> None:
+    """Ends the server under a client and starts it again on the same port."""
+    log = pathlib.Path(home) / "restart.log"
+    log.write_text("")
+    server = Server([*options.serve, "--port", "0", options.source], log)
+    relay = wire.Relay(server.port)
+    row_job = job(row, peers, options, relay.address, pathlib.Path(home) / "ends")
+    started = time.monotonic()
+    print(f"== {row.name} (expects {row.expect}, {row.recovers})", flush=True)
+    client = subprocess.Popen(
+        peers.command(row.client), env=environment(peers, row_job, home), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    late = threading.Timer(SECONDS * 2, client.kill)
+    late.start()
+    told, marks = "", []
+    try:
+        for line in client.stdout:
+            if line != "READY\n":
+                told += line
+                continue
+            server.stop(ENDS[len(marks) % len(ENDS)])
+            marks.append(len(relay.exchanges))
+            server = Server([*options.serve, "--port", str(server.port), options.source], log)
+            client.stdin.write("restarted\n")
+            client.stdin.flush()
+        code = client.wait()
+    finally:
+        late.cancel()
+        client.kill()
+        relay.close()
+        server.stop()
+    ways = re.findall(r"^ok recovery: (by itself|connected anew)", told, re.MULTILINE)
+    afterwards = relay.told(marks[0]) if marks else ""
+    wrong = [] if code == 0 and told.endswith("done\n") else [f"code {code}"]
+    if ways != [row.recovers] * len(ENDS):
+        wrong.append(f"came back {ways}")
+    # What tells a client that its session is gone. A stream that breaks tells it too.
+    if row.expect != MODERN and row.transport != "sse" and "POST /mcp 404" not in afterwards:
+        wrong.append("no 404 was seen")
+    row.passed, row.seconds = not wrong, time.monotonic() - started
+    told += f"   on the wire afterwards: {afterwards}\n" + "".join(f"FAILED {one}\n" for one in wrong)
     print("   " + told.strip().replace("\n", "\n   "), flush=True)
 
 
@@ -232,12 +383,14 @@ def main() -> int:
     options = arguments()
     peers = Peers(options.cache)
     rows = [row for row in matrix() if re.search(options.only, row.name)]
+    restarted = [row for row in restarts() if not options.serve and re.search(options.only, row.name)]
     with tempfile.TemporaryDirectory(prefix="docquay-peers-") as work:
         options.folder = None
         if pathlib.Path(options.source).is_dir() and not options.no_reload:
             # The reloads write into the folder, so serve a copy.
             options.folder = pathlib.Path(work) / "docs"
             shutil.copytree(options.source, options.folder)
+            (options.folder / "watched.md").write_text("# A page that is watched\n")
             options.source = str(options.folder)
         quick = ["--reload-every", "1s"] if options.folder else []
         serve = options.serve or [options.docquay, *quick, "--port", "0", options.source]
@@ -245,12 +398,19 @@ def main() -> int:
         server = Server(serve, pathlib.Path(work) / "server.log")
         try:
             for row in rows:
-                drive(row, peers, options, server.address, work)
+                drive(row, peers, options, server, work)
         finally:
             server.stop()
         if not all(row.passed for row in rows):
             print(f"\nthe server's log ends:\n{server.log.read_text()[-4000:]}")
+        options.serve = [options.docquay]
+        for row in restarted:
+            restart(row, peers, options, work)
     table(rows)
+    if restarted:
+        print("\nafter the server's restart:")
+        table(restarted)
+    rows += restarted
     return 0 if rows and all(row.passed for row in rows) else 1
 
 
