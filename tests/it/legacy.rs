@@ -489,6 +489,29 @@ mod http_sse {
     }
 
     #[tokio::test]
+    async fn a_client_that_reopened_its_stream_goes_on_without_initialize() {
+        // An EventSource does so by itself, also after a restart: its client knows of no new session.
+        let server = server().await;
+        let list = request(json!(9), "tools/list").to_string();
+        for (header, structured) in [(None, false), (Some("2025-06-18"), true), (Some("2099-01-01"), false)] {
+            let mut session = Session::open(&server).await;
+            let version = header.map(|name| ("mcp-protocol-version", name));
+            let headers: Vec<_> = [JSON].into_iter().chain(version).collect();
+            assert_eq!(server.send("POST", &session.endpoint, &headers, &list).await.status, 202);
+            let answer = session.message().await;
+            assert_eq!((&answer["id"], &answer["result"]["tools"][0]["name"]), (&json!(9), &json!("echo")));
+            assert_eq!(answer["result"]["tools"][0].get("title").is_some(), structured, "{answer}");
+            // It hears of changes again.
+            server.catalog.tools_changed();
+            assert_eq!(session.message().await["method"], "notifications/tools/list_changed");
+        }
+        // What opens a conversation opens one here too.
+        let mut session = Session::initialized(&server, "2025-03-26").await;
+        session.send(&request(json!(1), "ping")).await;
+        assert_eq!(session.message().await["id"], 1);
+    }
+
+    #[tokio::test]
     async fn wrong_methods_sessions_and_bodies_are_refused() {
         let server = server().await;
         let session = Session::open(&server).await;

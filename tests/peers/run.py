@@ -66,6 +66,8 @@ INSPECTOR = {
     "notification": "the Inspector's command line ends with each answer",
 }
 
+REMOTE = {"close": "mcp-remote sends no DELETE and leaves its session to the idle limit"}
+
 
 def matrix() -> list[Row]:
     """Every client over every transport it has. HTTP+SSE is a legacy transport, whatever the client offers there."""
@@ -99,9 +101,9 @@ def matrix() -> list[Row]:
         *three("inspector-2.12", "auto", MODERN, INSPECTOR),
         Row("inspector-2.12", "modern", "http", MODERN, INSPECTOR),
         Row("inspector-2.12", "modern", "stdio", MODERN, INSPECTOR),
-        Row("mcp-remote-0.15", "legacy", "http", LEGACY, bridge=["http-only"]),
+        Row("mcp-remote-0.15", "legacy", "http", LEGACY, REMOTE, ["http-only"]),
         Row("mcp-remote-0.15", "legacy", "sse", LEGACY, bridge=["sse-only"]),
-        Row("mcp-remote-0.15", "legacy", "http-first", LEGACY, bridge=["http-first"]),
+        Row("mcp-remote-0.15", "legacy", "http-first", LEGACY, REMOTE, ["http-first"]),
     ]
 
 
@@ -120,23 +122,32 @@ def restarts() -> list[Row]:
         ("mcp-1.8.1", "legacy", "http", "2024-11-05", anew),
         ("mcp-1.8.1", "legacy", "sse", "2024-11-05", anew),
         ("mcp-1.9.4", "legacy", "http", "2025-03-26", anew),
+        ("mcp-1.9.4", "legacy", "sse", "2025-03-26", anew),
         ("mcp-1.10.1", "legacy", "http", "2025-06-18", anew),
+        ("mcp-1.10.1", "legacy", "sse", "2025-06-18", anew),
         ("mcp-1.30.0", "legacy", "http", LEGACY, anew),
         ("mcp-1.30.0", "legacy", "sse", LEGACY, anew),
         ("mcp-2.3.0", "auto", "http", MODERN, itself),
         ("mcp-2.3.0", "legacy", "http", LEGACY, anew),
-        ("sdk-1.7.0", "legacy", "sse", "2024-11-05", anew),
+        # Over HTTP+SSE an EventSource opens its stream again, and its client goes on without initialize.
+        ("sdk-1.7.0", "legacy", "sse", "2024-11-05", itself),
         ("sdk-1.11.0", "legacy", "http", "2025-03-26", anew),
+        ("sdk-1.11.0", "legacy", "sse", "2025-03-26", itself),
         ("sdk-1.17.0", "legacy", "http", "2025-06-18", anew),
+        ("sdk-1.17.0", "legacy", "sse", "2025-06-18", itself),
         ("sdk-1.32.2", "legacy", "http", LEGACY, anew),
-        ("sdk-1.32.2", "legacy", "sse", LEGACY, anew),
+        ("sdk-1.32.2", "legacy", "sse", LEGACY, itself),
         ("client-2.4.0", "auto", "http", MODERN, itself),
         ("client-2.4.0", "legacy", "http", LEGACY, anew),
+        ("client-2.4.0", "legacy", "sse", LEGACY, itself),
         ("fastmcp-4.1", "auto", "http", MODERN, itself),
         ("fastmcp-4.1", "legacy", "http", LEGACY, anew),
     ]
-    bridged = [Row("mcp-remote-0.15", "legacy", "http", LEGACY, bridge=["http-only"], recovers=itself)]
-    return [Row(*row, recovers=recovers) for *row, recovers in rows] + bridged
+    bridged = [("http", "http-only"), ("sse", "sse-only")]
+    return [Row(*row, recovers=recovers) for *row, recovers in rows] + [
+        Row("mcp-remote-0.15", "legacy", transport, LEGACY, bridge=[strategy], recovers=itself)
+        for transport, strategy in bridged
+    ]
 
 
 class Server:
@@ -314,10 +325,12 @@ def restart(row: Row, peers: Peers, options: argparse.Namespace, home: str) -> N
     row_job = job(row, peers, options, relay.address, pathlib.Path(home) / "ends")
     started = time.monotonic()
     print(f"== {row.name} (expects {row.expect}, {row.recovers})", flush=True)
-    client = subprocess.Popen(
-        peers.command(row.client), env=environment(peers, row_job, home), stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
+    noise = pathlib.Path(home) / "stderr"
+    with noise.open("w") as stderr:
+        client = subprocess.Popen(
+            peers.command(row.client), env=environment(peers, row_job, home), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=stderr, text=True,
+        )  # fmt: skip
     late = threading.Timer(SECONDS * 2, client.kill)
     late.start()
     told, marks = "", []
@@ -346,6 +359,7 @@ def restart(row: Row, peers: Peers, options: argparse.Namespace, home: str) -> N
     if row.expect != MODERN and row.transport != "sse" and "POST /mcp 404" not in afterwards:
         wrong.append("no 404 was seen")
     row.passed, row.seconds = not wrong, time.monotonic() - started
+    told += noise.read_text() if wrong else ""
     told += f"   on the wire afterwards: {afterwards}\n" + "".join(f"FAILED {one}\n" for one in wrong)
     print("   " + told.strip().replace("\n", "\n   "), flush=True)
 

@@ -91,27 +91,20 @@ class Relay:
         """Sessions that the client opened here, of either transport, and that still live."""
         streamable = [("/mcp", {"Mcp-Session-Id": session}) for session in self.sessions]
         paths = {exchange.path for exchange in self.exchanges if exchange.path.startswith("/message?")}
-        return [
-            headers.get("Mcp-Session-Id", path)
-            for path, headers in [*streamable, *((path, {}) for path in sorted(paths))]
-            if self.lives(path, headers)
-        ]
-
-    def lives(self, path: str, headers: dict[str, str]) -> bool:
+        living = [*streamable, *((path, {}) for path in sorted(paths))]
         # A stream's end reaches the server a moment after the client is gone.
-        deadline = time.monotonic() + 5
-        while self.ask(path, headers) != 404:
-            if time.monotonic() > deadline:
-                return True
-            time.sleep(0.05)
-        return False
+        deadline = time.monotonic() + 3
+        while living and time.monotonic() < deadline:
+            living = [one for one in living if self.ask(*one) != 404]
+            time.sleep(0.02)
+        return [headers.get("Mcp-Session-Id", path) for path, headers in living]
 
     def ask(self, path: str, headers: dict[str, str]) -> int:
-        """Not through the relay: this is no client's doing."""
+        """The status of a message in that session. Not through the relay: this is no client's doing."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        ping = '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"none"}}'
+        message = '{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"none"}}'
         try:
-            connection.request("POST", path, ping, {"Content-Type": "application/json", **headers})
+            connection.request("POST", path, message, {"Content-Type": "application/json", **headers})
             return connection.getresponse().status
         finally:
             connection.close()

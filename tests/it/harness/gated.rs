@@ -73,6 +73,7 @@ impl Catalog for Gated {
     fn tools(&self) -> Vec<Tool> {
         let tool = |name: &str| Tool {
             name: name.into(),
+            title: Some("For tests".into()),
             description: Some("for tests".into()),
             input_schema: json!({ "type": "object" }),
             ..Tool::default()

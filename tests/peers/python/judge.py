@@ -182,6 +182,8 @@ def hear(method: str, uri: object = None) -> None:
 def hear_message(message: Any) -> None:
     """Takes whatever an SDK hands to its handler of messages."""
     if isinstance(message, Exception):
+        if JOB.get("restart"):
+            return  # The end of the server, as this client tells it.
         fail(f"the client could not read a message: {message!r}")
     notification = getattr(message, "root", message)
     if method := getattr(notification, "method", None):

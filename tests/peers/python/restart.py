@@ -15,7 +15,7 @@ from judge import JOB
 
 Session = Any
 Work = Callable[[Session], Awaitable[None]]
-# Calls after which a client that has not come back by itself will not, and how long one may take.
+# Calls after which a client that has not come back by itself will not, and how many seconds one may take.
 TRIES, PATIENCE = 3, 5
 
 

@@ -33,7 +33,8 @@ async function exchanges(client) {
 async function resources(client) {
   const uri = judge.resources((await client.listResources()).resources);
   judge.read((await client.readResource({ uri })).contents, uri);
-  judge.unknownResource(await judge.outcome(client.readResource({ uri: "docs:///no/such/page" })));
+  // This client shows the newest revision's code for the older one's too.
+  judge.unknownResource(await judge.outcome(client.readResource({ uri: "docs:///no/such/page" })), -32602);
   const { resourceTemplates } = await client.listResourceTemplates();
   const start = uri.replace("docs:///", "").slice(0, 3);
   const ref = { type: "ref/resource", uri: resourceTemplates[0].uriTemplate };

@@ -118,8 +118,8 @@ export function badArguments({ result, error }) {
   say("bad arguments", message);
 }
 
-export function unknownResource({ result, error }) {
-  check(error?.code === RESOURCE_NOT_FOUND, `an unknown resource: ${JSON.stringify(result) ?? error?.stack}`);
+export function unknownResource({ result, error }, code = RESOURCE_NOT_FOUND) {
+  check(error?.code === code, `an unknown resource: ${JSON.stringify(result) ?? error?.stack}`);
   say("unknown resource", `${error.code} ${error.message}`);
 }
 

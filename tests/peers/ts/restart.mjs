@@ -5,8 +5,10 @@ import { createInterface } from "node:readline";
 import * as judge from "./judge.mjs";
 import { JOB } from "./judge.mjs";
 
-// Calls after which a client that has not come back by itself will not, and how long one may take.
-const TRIES = 3;
+// Calls after which a client that has not come back by itself will not, the pause between them, and how long one may
+// take. An EventSource opens its stream again three seconds after it broke.
+const TRIES = 4;
+const PAUSE_MS = JOB.url.endsWith("/sse") ? 1_500 : 0;
 const PATIENCE_MS = 5_000;
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -32,6 +34,7 @@ async function goesOn(client, search) {
       judge.found(await inTime(search(client, JOB.query)));
       return "";
     } catch (error) {
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       trouble = `${error.name}: ${error.message}`.trim().replaceAll("\n", " ");
     }
   }
