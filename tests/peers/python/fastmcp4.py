@@ -1,6 +1,7 @@
 """fastmcp's client, that infers its transport from what it is given."""
 
 import anyio
+import mcp_types
 from fastmcp import Client
 from fastmcp.client.transports import SSETransport, StdioTransport, StreamableHttpTransport
 
@@ -34,9 +35,17 @@ async def exchanges(client: Client) -> None:
     judge.fetched(plain(await client.call_tool_mcp("fetch", {"id": first})), first)
     judge.unknown_tool(*await judge.outcome(client.call_tool_mcp("no_such_tool", {})))
     judge.bad_arguments(*await judge.outcome(client.call_tool_mcp("search", {})))
+
+
+async def resources(client: Client) -> None:
     uri = judge.resources([plain(one) for one in await client.list_resources()])
     judge.read(plain(await client.read_resource_mcp(uri))["contents"], uri)
     judge.unknown_resource(*await judge.outcome(client.read_resource_mcp("docs:///no/such/page")))
+    template = judge.template([plain(one) for one in await client.list_resource_templates()])
+    reference = mcp_types.ResourceTemplateReference(type="ref/resource", uri=template)
+    start = uri.removeprefix("docs:///")[:3]
+    completion = await client.complete(reference, {"name": "id", "value": start})
+    judge.completed(completion.values, start)
 
 
 async def reload(client: Client) -> None:
@@ -53,7 +62,8 @@ async def connected(client: Client) -> None:
 async def converse(client: Client) -> None:
     await connected(client)
     await exchanges(client)
-    if JOB["reload"]:
+    await resources(client)
+    if JOB["reload"] and client.protocol_version != judge.MODERN:
         await reload(client)
 
 
