@@ -385,32 +385,6 @@ mod streamable {
         assert_refused(&refused, 503, -32603);
         assert_eq!(server.send("GET", "/sse", &[STREAM], "").await.status, 503);
     }
-
-    #[tokio::test]
-    async fn a_thousand_pairs_of_sessions_with_equal_ids_never_cross() {
-        let server = server().await;
-        for fifty in 0..20 {
-            let mut clients = Vec::new();
-            for _ in 0..100 {
-                clients.push(server.initialize("2025-06-18").await);
-            }
-            let ask = async |client: usize| {
-                let text = format!("client {client} of {fifty}");
-                let params = json!({ "name": "echo", "arguments": { "text": text } });
-                let answer = clients[client].request(json!(client / 2), "tools/call", params).await;
-                let answer = answer.whole().await.json();
-                assert_eq!(answer["id"], client / 2);
-                assert!(answer["result"]["content"][0]["text"].as_str().unwrap().contains(&text));
-            };
-            let mut waiting: Vec<_> = (0..100).map(|client| Box::pin(ask(client))).collect();
-            std::future::poll_fn(|context| {
-                waiting.retain_mut(|future| future.as_mut().poll(context).is_pending());
-                if waiting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-            })
-            .await;
-        }
-        assert_eq!(server.hub.sessions(), 2_000);
-    }
 }
 
 mod http_sse {

@@ -9,6 +9,7 @@ mod cert;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+mod crossing;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 mod docs;
 mod harness;

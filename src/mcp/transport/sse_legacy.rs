@@ -124,9 +124,7 @@ impl Handler for Messages {
 /// restart of the server its client goes on in a new session without knowing; since 2025-06-18 it says its revision.
 fn spoken(headers: &HeaderMap) -> &'static Rules {
     let named = headers.get(VERSION).and_then(|value| value.to_str().ok());
-    Rules::legacy()
-        .find(|rules| Some(rules.name) == named)
-        .unwrap_or_else(|| Revision::HTTP_SSE.rules())
+    Rules::legacy().find(|rules| Some(rules.name) == named).unwrap_or_else(|| Revision::HTTP_SSE.rules())
 }
 
 /// Takes what a POST brought: accepted at once, answered on the stream.
