@@ -25,6 +25,7 @@ mod search;
 mod stdio;
 #[cfg(feature = "acme")]
 mod store;
+mod table;
 mod tidy;
 #[cfg(feature = "acme")]
 mod tls;
