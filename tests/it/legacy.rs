@@ -357,6 +357,26 @@ mod streamable {
     }
 
     #[tokio::test]
+    async fn whatever_a_client_accepts_it_is_answered_and_never_locked_out() {
+        let server = server().await;
+        for revision in REVISIONS {
+            for accept in [None, Some("application/json"), Some("*/*"), Some("text/plain")] {
+                let accept = accept.map(|accept| ("accept", accept));
+                let headers: Vec<_> = [JSON].into_iter().chain(accept).collect();
+                let opened = server.post(&headers, &initialize(revision)).await;
+                let session = opened.header("mcp-session-id").unwrap().to_owned();
+                assert_eq!((opened.status, opened.header("content-type")), (200, Some("application/json")));
+                let headers = [&headers[..], &[("mcp-session-id", session.as_str())]].concat();
+                let call = json!({ "name": "chatty", "_meta": { "progressToken": "p" } });
+                let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call });
+                let answer = server.post(&headers, &call).await.whole().await;
+                assert_eq!(answer.header("content-type"), Some("application/json"), "{revision} {accept:?}");
+                assert_eq!(answer.json()["result"]["content"][0]["text"], "chatted");
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn after_a_restart_a_client_is_sent_back_to_initialize() {
         let before = server().await;
         let client = before.initialize("2025-11-25").await;
