@@ -10,6 +10,13 @@ EXCHANGES = [
 ]  # fmt: skip
 
 
+# The same with examples/everything.
+ASKED = [
+    "connect", "text", "progress", "logging", "sampling", "roots", "elicitation", "rounds", "three at once", "prompt",
+    "resources", "close",
+]  # fmt: skip
+
+
 @dataclass
 class Row:
     """One client in one mode over one transport, and the revision that this must end in."""
@@ -22,12 +29,16 @@ class Row:
     bridge: list[str] = field(default_factory=list)
     # After the server's restart: "by itself" or "connected anew". Empty where no restart is asked for.
     recovers: str = ""
+    # Talks to examples/everything, which asks its client.
+    asked: bool = False
     passed: bool = False
     seconds: float = 0.0
 
     @property
     def name(self) -> str:
-        return f"{self.client} {self.mode} {self.transport}" + (" restart" if self.recovers else "")
+        return f"{self.client} {self.mode} {self.transport}" + (" restart" if self.recovers else "") + (
+            " asked" if self.asked else ""
+        )
 
 
 OLDEST = {"completion/complete": "mcp 1.2.1 has no call for resources/templates/list"}
@@ -123,3 +134,31 @@ def restarts() -> list[Row]:
         Row("mcp-remote-0.15", "legacy", transport, LEGACY, bridge=[strategy], recovers=itself)
         for transport, strategy in bridged
     ]
+
+
+EARLY = dict.fromkeys(["elicitation", "rounds", "three at once"], "elicitation came with 2025-06-18")
+NO_PROGRESS = {"progress": "mcp 1.8.1 hands no progress to its program"}
+NO_LEVEL = {"logging": "client 2.4.0 leaves the level of each request to its program"}
+
+
+def asked() -> list[Row]:
+    """Clients that examples/everything asks for their model, their folders and their person."""
+    rows = [
+        *three("mcp-1.8.1", "legacy", "2024-11-05", EARLY | NO_PROGRESS),
+        *three("mcp-1.9.4", "legacy", "2025-03-26", EARLY),
+        *three("mcp-1.10.1", "legacy", "2025-06-18"),
+        *three("mcp-1.30.0", "legacy", LEGACY),
+        *three("mcp-2.3.0", "auto", MODERN),
+        Row("mcp-2.3.0", "legacy", "http", LEGACY),
+        Row("sdk-1.7.0", "legacy", "sse", "2024-11-05", EARLY),
+        Row("sdk-1.7.0", "legacy", "stdio", "2024-11-05", EARLY),
+        *three("sdk-1.11.0", "legacy", "2025-03-26", EARLY),
+        *three("sdk-1.17.0", "legacy", "2025-06-18"),
+        *three("sdk-1.32.2", "legacy", LEGACY),
+        Row("client-2.4.0", "legacy", "http", LEGACY),
+        Row("client-2.4.0", "auto", "http", MODERN, NO_LEVEL),
+        Row("client-2.4.0", "auto", "stdio", MODERN, NO_LEVEL),
+    ]
+    for row in rows:
+        row.asked = True
+    return rows

@@ -106,5 +106,6 @@ async def main() -> None:
             await through(converse)
 
 
-anyio.run(main)
-print("done", flush=True)
+if __name__ == "__main__":
+    anyio.run(main)
+    print("done", flush=True)

@@ -1,24 +1,9 @@
 // The TypeScript SDK's second major, `@modelcontextprotocol/client`, in the mode that the job names.
 
-import { Client, SSEClientTransport, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-
 import * as judge from "./judge.mjs";
 import { JOB } from "./judge.mjs";
+import { client, isModern, transport } from "./major2.mjs";
 import { survive } from "./restart.mjs";
-
-function transport() {
-  switch (JOB.transport) {
-    case "http":
-      return new StreamableHTTPClientTransport(new URL(JOB.url));
-    case "sse":
-      return new SSEClientTransport(new URL(JOB.url));
-    default:
-      return new StdioClientTransport({ command: JOB.command[0], args: JOB.command.slice(1) });
-  }
-}
-
-const isModern = (client) => client.getNegotiatedProtocolVersion() === judge.MODERN;
 
 const search = (client, query) => client.callTool({ name: "search", arguments: { query } });
 
@@ -56,11 +41,6 @@ async function reload(client) {
   await notices.both(subscription ? "subscriptions/listen" : "the session's stream");
   judge.found(await search(client, judge.RELOADED_WORD), judge.RELOADED_WORD);
   await subscription?.close();
-}
-
-function client() {
-  const mode = JOB.mode === "pin" ? { pin: judge.MODERN } : JOB.mode;
-  return new Client({ name: "docquay-peers", version: "1" }, { versionNegotiation: { mode } });
 }
 
 async function connected() {

@@ -2,37 +2,8 @@
 
 import * as judge from "./judge.mjs";
 import { JOB } from "./judge.mjs";
+import { Told, transport, types } from "./major1.mjs";
 import { survive } from "./restart.mjs";
-
-const sdk = JOB.package ?? "@modelcontextprotocol/sdk";
-const { Client } = await import(`${sdk}/client/index.js`);
-const { ResourceListChangedNotificationSchema, ResourceUpdatedNotificationSchema } = await import(`${sdk}/types.js`);
-
-/** The first major has no getter for the revision. */
-class Told extends Client {
-  async request(request, schema, options) {
-    const result = await super.request(request, schema, options);
-    if (request.method === "initialize") this.revision = result.protocolVersion;
-    return result;
-  }
-}
-
-async function transport() {
-  switch (JOB.transport) {
-    case "http": {
-      const { StreamableHTTPClientTransport } = await import(`${sdk}/client/streamableHttp.js`);
-      return new StreamableHTTPClientTransport(new URL(JOB.url));
-    }
-    case "sse": {
-      const { SSEClientTransport } = await import(`${sdk}/client/sse.js`);
-      return new SSEClientTransport(new URL(JOB.url));
-    }
-    default: {
-      const { StdioClientTransport } = await import(`${sdk}/client/stdio.js`);
-      return new StdioClientTransport({ command: JOB.command[0], args: JOB.command.slice(1) });
-    }
-  }
-}
 
 const search = (client, query) => client.callTool({ name: "search", arguments: { query } });
 
@@ -58,8 +29,8 @@ async function resources(client) {
 
 async function reload(client) {
   const notices = new judge.Notices();
-  client.setNotificationHandler(ResourceListChangedNotificationSchema, () => notices.listChanged());
-  client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => notices.updatedAt(params.uri));
+  client.setNotificationHandler(types.ResourceListChangedNotificationSchema, () => notices.listChanged());
+  client.setNotificationHandler(types.ResourceUpdatedNotificationSchema, ({ params }) => notices.updatedAt(params.uri));
   await client.subscribeResource({ uri: judge.WATCHED });
   judge.changePages();
   await notices.both("the session's stream");
