@@ -163,6 +163,8 @@ impl Revision {
     pub const NEWEST_LEGACY: Self = Self::V2025_11_25;
     /// What a request without a session and without a version header speaks.
     pub const HEADERLESS: Self = Self::V2025_03_26;
+    /// What a client of HTTP+SSE speaks that names no version: the revision that has this transport.
+    pub const HTTP_SSE: Self = Self::V2024_11_05;
     /// The revision served without a handshake.
     pub const MODERN: Self = Self::V2026_07_28;
 

@@ -11,6 +11,7 @@ mod cert;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+mod crossing;
 #[cfg(feature = "cli")]
 mod dist;
 #[cfg(feature = "acme")]
@@ -32,6 +33,7 @@ mod search;
 mod stdio;
 #[cfg(feature = "acme")]
 mod store;
+mod table;
 mod tidy;
 #[cfg(feature = "acme")]
 mod tls;

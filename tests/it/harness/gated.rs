@@ -12,9 +12,9 @@ use tokio::sync::{Semaphore, broadcast, watch};
 #[derive(Debug)]
 pub(crate) struct Gated {
     changes: broadcast::Sender<Arc<Changes>>,
-    /// One permit lets one call of `gated` or `silent` end.
+    /// One permit lets one call of `gated`, `silent` or `held` end.
     pub(crate) gate: Semaphore,
-    /// How many calls of `gated` and `silent` run.
+    /// How many of these calls run.
     running: watch::Sender<usize>,
 }
 
@@ -75,11 +75,12 @@ impl Catalog for Gated {
     fn tools(&self) -> Vec<Tool> {
         let tool = |name: &str| Tool {
             name: name.into(),
+            title: Some("For tests".into()),
             description: Some("for tests".into()),
             input_schema: json!({ "type": "object" }),
             ..Tool::default()
         };
-        ["echo", "gated", "silent", "chatty"].map(tool).into()
+        ["echo", "gated", "silent", "held", "chatty"].map(tool).into()
     }
 
     fn call_tool<'a>(
@@ -96,6 +97,12 @@ impl Catalog for Gated {
                     context.progress(1.0, Some(2.0), None);
                     context.progress(2.0, Some(2.0), None);
                     Ok(ToolResult::text("chatted"))
+                }
+                // What `echo` says, but only through the gate.
+                "held" => {
+                    let _running = Running::new(&self.running);
+                    self.gate.acquire().await.unwrap().forget();
+                    Ok(ToolResult::text(serde_json::Value::Object(arguments).to_string()))
                 }
                 "gated" | "silent" => {
                     let _running = Running::new(&self.running);
