@@ -52,6 +52,19 @@ pub struct Rules {
     pub listen: bool,
     /// `ping`, `logging/setLevel`.
     pub session_utilities: bool,
+    /// A handler's request for input is a request to the client while the call is open; else the call ends with
+    /// `input_required` and comes again with the answers.
+    pub asks_during_calls: bool,
+    /// `elicitation/create`.
+    pub elicitation: bool,
+    /// Elicitation by a URL.
+    pub elicitation_by_url: bool,
+    /// Elicitation by a URL has an `elicitationId`.
+    pub elicitation_id: bool,
+    /// A stream begins with an event of an id, empty data and `retry`, and may be closed to be polled.
+    pub priming: bool,
+    /// The tasks extension.
+    pub tasks: bool,
     /// The code of "resource not found".
     pub resource_not_found: i32,
 }
@@ -72,6 +85,12 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        asks_during_calls: true,
+        elicitation: false,
+        elicitation_by_url: false,
+        elicitation_id: false,
+        priming: false,
+        tasks: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -89,6 +108,12 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        asks_during_calls: true,
+        elicitation: false,
+        elicitation_by_url: false,
+        elicitation_id: false,
+        priming: false,
+        tasks: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -106,6 +131,12 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        asks_during_calls: true,
+        elicitation: true,
+        elicitation_by_url: false,
+        elicitation_id: false,
+        priming: false,
+        tasks: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -123,6 +154,12 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        asks_during_calls: true,
+        elicitation: true,
+        elicitation_by_url: true,
+        elicitation_id: true,
+        priming: true,
+        tasks: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -140,6 +177,12 @@ static TABLE: [Rules; 5] = [
         result_type: true,
         listen: true,
         session_utilities: false,
+        asks_during_calls: false,
+        elicitation: true,
+        elicitation_by_url: true,
+        elicitation_id: false,
+        priming: false,
+        tasks: true,
         resource_not_found: -32602,
     },
 ];

@@ -1,11 +1,13 @@
-//! Notifications on the wire: progress, changes, the life of a listen stream.
+//! What goes to a client unasked: progress, log messages, changes, the life of a listen stream, and requests of ours.
 
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{encode, success};
-use crate::mcp::jsonrpc::RequestId;
+use crate::mcp::jsonrpc::{Object, RequestId};
+use crate::mcp::level::Level;
 use crate::mcp::revision::Rules;
 
 /// A list of which a change is announced.
@@ -111,6 +113,41 @@ pub(in crate::mcp) fn progress(
     }
     let message = message.filter(|_| rules.annotations);
     notification("notifications/progress", &Params { progress_token: token, progress, total, message })
+}
+
+/// `notifications/message`.
+pub(in crate::mcp) fn log(level: Level, logger: Option<&str>, data: &Value) -> Bytes {
+    #[derive(Serialize)]
+    struct Params<'a> {
+        level: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        logger: Option<&'a str>,
+        data: &'a Value,
+    }
+    notification("notifications/message", &Params { level: level.name(), logger, data })
+}
+
+/// A request of ours (legacy era).
+pub(in crate::mcp) fn request(id: i64, method: &str, params: &Object) -> Bytes {
+    #[derive(Serialize)]
+    struct Wire<'a> {
+        jsonrpc: &'static str,
+        id: i64,
+        method: &'a str,
+        params: &'a Object,
+    }
+    encode(&Wire { jsonrpc: "2.0", id, method, params })
+}
+
+/// A request of ours is given up.
+pub(in crate::mcp) fn cancelled(id: i64) -> Bytes {
+    #[derive(Serialize)]
+    struct Params {
+        #[serde(rename = "requestId")]
+        id: i64,
+        reason: &'static str,
+    }
+    notification("notifications/cancelled", &Params { id, reason: "the answer is not needed any more" })
 }
 
 fn notification(method: &str, params: &impl Serialize) -> Bytes {
