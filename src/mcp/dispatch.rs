@@ -119,6 +119,10 @@ impl Dispatcher {
         &self.shutdown
     }
 
+    pub(super) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
     /// What the server declared.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
