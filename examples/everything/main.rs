@@ -1,18 +1,24 @@
 //! Every feature of the library once, by the names that the official conformance suite calls:
-//! `PORT=3000 cargo run --example everything`, or `everything stdio`. `tests/run conformance` runs the suite on it.
+//!
+//!     everything [--port PORT]     http://127.0.0.1:PORT/mcp, else $PORT, else 3000; 0 takes a free one
+//!     everything stdio
+//!
+//! `tests/run conformance` runs the suite on it.
 
 mod asking;
 mod content;
 mod tasks;
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use docquay::mcp::server::{
     CacheScope, Completing, Freshness, Handle, Level, Prompt, PromptCall, Reference, Server, Tool, ToolCall,
     ToolResult, json,
 };
+use docquay::shutdown;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 #[tokio::main]
@@ -22,11 +28,24 @@ async fn main() -> io::Result<()> {
         .freshness(Freshness { ttl_ms: 60_000, scope: CacheScope::Public })
         .logging();
     let server = tasks::add(asking::add(content::add(add(server))));
-    if std::env::args().nth(1).is_some_and(|argument| argument == "stdio") {
-        return server.stdio().await;
-    }
-    let port = std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(3000);
-    server.serve(SocketAddr::from(([127, 0, 0, 1], port))).await
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let port = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["stdio"] => return server.stdio().await,
+        ["--port", port] => (*port).to_owned(),
+        [] => std::env::var("PORT").unwrap_or_else(|_| "3000".to_owned()),
+        _ => return Err(io::Error::other("usage: everything [--port PORT | stdio]")),
+    };
+    let port: u16 = port.parse().map_err(|_| io::Error::other(format!("there is no port {port}")))?;
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    eprintln!("http://{}/mcp", listener.local_addr()?);
+    let (trigger, shutdown) = shutdown::channel();
+    tokio::spawn(async move {
+        let mut terminated = signal(SignalKind::terminate())?;
+        terminated.recv().await;
+        trigger.drain();
+        io::Result::Ok(())
+    });
+    server.serve_on(listener, shutdown).await
 }
 
 /// What a handler says while it works, and what changes while the server runs.

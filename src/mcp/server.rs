@@ -197,7 +197,7 @@ impl Server {
         match HostName::parse(name) {
             Ok(host) => self.policy.hosts.push(host),
             Err(error) => {
-                self.fault.get_or_insert(Fault(format!("allow_host(\"{name}\"): {error}")));
+                self.fault.get_or_insert_with(|| Fault(format!("allow_host(\"{name}\"): {error}")));
             }
         }
         self
