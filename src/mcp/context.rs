@@ -5,12 +5,14 @@
 //! with what it still needs, and comes again. Spec: basic/patterns/progress, basic/patterns/mrtr,
 //! server/utilities/logging.
 
+mod client;
+mod waits;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::ask::Ask;
@@ -23,61 +25,8 @@ use super::revision::{Revision, Rules};
 use super::rounds::{Round, Sealer};
 use super::task::{self, Inputs, Tasks};
 use super::wire;
-
-/// What a client said of itself.
-#[derive(Clone, Debug, Default)]
-pub struct Client {
-    /// `clientInfo.name`, for logs.
-    pub name: Option<String>,
-    /// Its declared capabilities, verbatim.
-    pub capabilities: Object,
-    /// The way back to it (legacy era).
-    pub(super) link: Option<Arc<Link>>,
-    /// The log messages it wants with this request (modern era).
-    pub(super) level: Option<Level>,
-}
-
-impl Client {
-    /// The log messages it wants.
-    pub(super) fn level(&self) -> Option<Level> {
-        self.link.as_ref().map(|link| link.level()).or(self.level)
-    }
-}
-
-/// Where a running call's own messages (progress, logs, questions) go, encoded, until its reply.
-#[derive(Clone, Debug, Default)]
-pub struct Outbox {
-    queue: Option<mpsc::Sender<Bytes>>,
-    release: Option<Arc<Notify>>,
-}
-
-impl Outbox {
-    /// An outbox that a transport drains.
-    #[must_use]
-    pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Bytes>) {
-        let (sender, receiver) = mpsc::channel(capacity);
-        (Self::into_queue(sender), receiver)
-    }
-
-    /// An outbox into a queue that the transport has already.
-    #[must_use]
-    pub fn into_queue(queue: mpsc::Sender<Bytes>) -> Self {
-        Self { queue: Some(queue), release: None }
-    }
-
-    /// With a bell for [`Context::release`].
-    #[must_use]
-    pub fn with_release(mut self, release: Arc<Notify>) -> Self {
-        self.release = Some(release);
-        self
-    }
-
-    /// An outbox that drops everything: the transport has no way to send messages before the reply.
-    #[must_use]
-    pub fn closed() -> Self {
-        Self::default()
-    }
-}
+pub use client::{Client, Outbox};
+use waits::Waits;
 
 /// What every call of a dispatcher needs to ask and to go on as a task.
 #[derive(Debug)]
@@ -122,20 +71,6 @@ struct State {
 struct Task {
     id: Arc<str>,
     inputs: Arc<Inputs>,
-}
-
-/// How long the call has waited for its client.
-#[derive(Debug, Default)]
-struct Waits {
-    now: usize,
-    since: Option<Instant>,
-    before: Duration,
-}
-
-impl Waits {
-    fn so_far(&self) -> Duration {
-        self.before + self.since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
 }
 
 /// How a call is to be run, beside who calls.
@@ -301,7 +236,7 @@ impl Context {
             }
             let state = self.lock();
             left = limit.saturating_sub(begun.elapsed().saturating_sub(state.waits.so_far()));
-            if left.is_zero() && state.waits.now == 0 {
+            if left.is_zero() && !state.waits.any() {
                 return None;
             }
             left = left.max(PAUSE);
@@ -373,23 +308,14 @@ struct Waiting<'a>(&'a Context);
 
 impl<'a> Waiting<'a> {
     fn new(context: &'a Context) -> Self {
-        let waits = &mut context.lock().waits;
-        waits.now += 1;
-        if waits.now == 1 {
-            waits.since = Some(Instant::now());
-        }
+        context.lock().waits.begin();
         Self(context)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let waits = &mut self.0.lock().waits;
-        waits.now = waits.now.saturating_sub(1);
-        if waits.now == 0 {
-            waits.before = waits.so_far();
-            waits.since = None;
-        }
+        self.0.lock().waits.end();
     }
 }
 
@@ -407,7 +333,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use bytes::Bytes;
+    use tokio::sync::mpsc;
 
     use super::*;
 
