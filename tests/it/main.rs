@@ -11,6 +11,7 @@ mod cli;
 mod config;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 mod docs;
+mod embedded;
 mod harness;
 mod http;
 mod legacy;

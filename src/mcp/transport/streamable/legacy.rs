@@ -62,7 +62,8 @@ fn initialize(hub: &Arc<Hub>, headers: &HeaderMap, message: Message) -> Response
         return empty(StatusCode::ACCEPTED);
     };
     let session = if reply.error.is_none() {
-        match hub.sessions.open(protocol, Wire::Streamable(hub.streams())) {
+        let streams = hub.streams(protocol.encoding());
+        match hub.sessions.open(protocol, Wire::Streamable(streams)) {
             Ok(hold) => hold,
             Err(error) => return unavailable(hub, error),
         }
