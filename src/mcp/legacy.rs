@@ -13,6 +13,8 @@ use super::cancel;
 use super::dispatch::{Call, Client, Dispatcher, Reply};
 use super::error::{Error, ErrorKind};
 use super::jsonrpc::{Invalid, Message, Notification, Object, Request, RequestId};
+use super::level::Level;
+use super::link::Link;
 use super::method::{self, Method};
 use super::params;
 use super::revision::{Revision, Rules};
@@ -22,6 +24,7 @@ use super::revision::{Revision, Rules};
 pub struct Session {
     state: State,
     client: Arc<Client>,
+    link: Arc<Link>,
     subscriptions: HashSet<String>,
     in_flight: HashSet<RequestId>,
 }
@@ -62,8 +65,10 @@ impl Session {
         match message {
             Message::Request(request) => self.on_request(request, dispatcher),
             Message::Notification(notification) => self.on_notification(&notification),
-            // No request of ours is ever open, so that this answers nothing.
-            Message::Response(_) => Action::Accepted,
+            Message::Response(response) => {
+                self.link.answered(response);
+                Action::Accepted
+            }
         }
     }
 
@@ -145,6 +150,17 @@ impl Session {
         &self.client
     }
 
+    /// Whether a request of ours waits for the client's answer.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        self.link.awaits()
+    }
+
+    /// Completes when a request of ours was sent since the last time: for one waiter. Cancel safe.
+    pub async fn asked(&self) {
+        self.link.opened().await;
+    }
+
     /// URIs it subscribed to.
     #[must_use]
     pub fn subscriptions(&self) -> &HashSet<String> {
@@ -171,6 +187,11 @@ impl Session {
             PING => Ok(Action::Reply(dispatcher.empty(&request.id, rules))),
             "resources/subscribe" | "resources/unsubscribe" => {
                 self.subscription(&request, rules, dispatcher)?;
+                Ok(Action::Reply(dispatcher.empty(&request.id, rules)))
+            }
+            "logging/setLevel" if dispatcher.capabilities().logging => {
+                let level = request.params.get("level").unwrap_or(&Value::Null);
+                self.link.set_level(Level::read(level, "level")?);
                 Ok(Action::Reply(dispatcher.empty(&request.id, rules)))
             }
             _ => self.run(request, rules, dispatcher),
@@ -209,7 +230,8 @@ impl Session {
         let rules = Rules::legacy()
             .find(|rules| rules.name == offered)
             .unwrap_or_else(|| Revision::NEWEST_LEGACY.rules());
-        self.client = Arc::new(Client { name: name.map(str::to_owned), capabilities });
+        let link = Some(Arc::clone(&self.link));
+        self.client = Arc::new(Client { name: name.map(str::to_owned), capabilities, link, level: None });
         self.state = State::AwaitInitialized(rules);
         Ok(rules)
     }

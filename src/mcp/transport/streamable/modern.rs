@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
+use serde_json::Value;
 
 use crate::http::sse::{self, Event};
 use crate::http::{Response, empty, json, stream};
@@ -33,7 +34,7 @@ pub(super) async fn post(hub: &Arc<Hub>, headers: &HeaderMap, incoming: Incoming
         }
     };
     let id = request.id.clone();
-    match read(headers, request) {
+    match read(hub, headers, request) {
         Ok(call) if call.method == LISTEN => listen(hub, &call),
         Ok(call) => {
             let form = accept::form(headers);
@@ -48,10 +49,14 @@ pub(super) async fn post(hub: &Arc<Hub>, headers: &HeaderMap, incoming: Incoming
 
 /// The revision is settled before anything is asked of its headers: a client of another one learns
 /// first that it is not served.
-fn read(headers: &HeaderMap, request: Request) -> Result<Call, Error> {
+fn read(hub: &Hub, headers: &HeaderMap, request: Request) -> Result<Call, Error> {
     headers::check_version(headers, &request.params)?;
     let call = modern::call(request)?;
     headers::check_mirrors(headers, &call.method, &call.params)?;
+    let tool = call.params.get("name").and_then(Value::as_str).filter(|_| call.method == "tools/call");
+    if let Some(declared) = tool.and_then(|tool| hub.dispatcher.parameter_headers(tool)) {
+        headers::check_parameters(headers, &declared, &call.params)?;
+    }
     Ok(call)
 }
 
