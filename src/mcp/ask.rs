@@ -180,6 +180,10 @@ impl<T> Ask<T> {
                 let able = rules.elicitation_by_url && elicits(declared, "url");
                 (able, json!({ "elicitation": { "url": {} } }))
             }
+            Kind::Sample if self.params.contains_key("tools") => {
+                let able = declared.get("sampling").and_then(|sampling| sampling.get("tools"));
+                (able.is_some_and(Value::is_object), json!({ "sampling": { "tools": {} } }))
+            }
             Kind::Sample => (has(declared, "sampling"), json!({ "sampling": {} })),
             Kind::Roots => (has(declared, "roots"), json!({ "roots": {} })),
         };

@@ -43,38 +43,51 @@ impl Template {
 
     /// The variables' values, if the URI is one of the template's.
     pub(super) fn matches(&self, uri: &str) -> Option<Vec<(String, String)>> {
-        let mut values = Vec::new();
-        matches(&self.0, uri, &mut values).then_some(values)
+        let mut search = Search { values: Vec::new(), budget: BUDGET };
+        search.matches(&self.0, uri).then_some(search.values)
     }
 }
 
-/// A variable ends where the literal behind it begins, as late as that still fits: `{+path}/raw` takes `a/raw/raw` for
-/// the path `a/raw`. Two variables never touch, so that each try fixes one literal.
-fn matches(parts: &[Part], uri: &str, values: &mut Vec<(String, String)>) -> bool {
-    let (name, whole, behind) = match parts {
-        [] => return uri.is_empty(),
-        [Part::Literal(literal), behind @ ..] => {
-            return uri.strip_prefix(literal.as_str()).is_some_and(|rest| matches(behind, rest, values));
+/// Bytes that one search may look at: several variables in a long URI could be told apart in very many ways, and
+/// the URI is a stranger's.
+const BUDGET: usize = 1 << 20;
+
+struct Search {
+    values: Vec<(String, String)>,
+    budget: usize,
+}
+
+impl Search {
+    /// A variable ends where the literal behind it begins, as late as that still fits: `{+path}/raw` takes
+    /// `a/raw/raw` for the path `a/raw`. Two variables never touch, so that each try fixes one literal.
+    fn matches(&mut self, parts: &[Part], uri: &str) -> bool {
+        let (name, whole, behind) = match parts {
+            [] => return uri.is_empty(),
+            [Part::Literal(literal), behind @ ..] => {
+                return uri.strip_prefix(literal.as_str()).is_some_and(|rest| self.matches(behind, rest));
+            }
+            [Part::Segment(name), behind @ ..] => (name, false, behind),
+            [Part::Rest(name), behind @ ..] => (name, true, behind),
+        };
+        let longest = if whole { uri.len() } else { uri.find(['/', '?', '#']).unwrap_or(uri.len()) };
+        let ends: Vec<usize> = match behind {
+            [Part::Literal(literal), ..] => uri.match_indices(literal.as_str()).map(|(at, _)| at).collect(),
+            _ => vec![uri.len()],
+        };
+        for end in ends.into_iter().rev().filter(|end| (1..=longest).contains(end)) {
+            let Some(left) = self.budget.checked_sub(uri.len()) else { return false };
+            self.budget = left;
+            let Some((value, rest)) = uri.split_at_checked(end) else { continue };
+            let Some(value) = (if whole { Some(value.to_owned()) } else { decoded(value) }) else { continue };
+            let before = self.values.len();
+            self.values.push((name.clone(), value));
+            if self.matches(behind, rest) {
+                return true;
+            }
+            self.values.truncate(before);
         }
-        [Part::Segment(name), behind @ ..] => (name, false, behind),
-        [Part::Rest(name), behind @ ..] => (name, true, behind),
-    };
-    let longest = if whole { uri.len() } else { uri.find(['/', '?', '#']).unwrap_or(uri.len()) };
-    let ends: Vec<usize> = match behind {
-        [Part::Literal(literal), ..] => uri.match_indices(literal.as_str()).map(|(at, _)| at).collect(),
-        _ => vec![uri.len()],
-    };
-    for end in ends.into_iter().rev().filter(|end| (1..=longest).contains(end)) {
-        let Some((value, rest)) = uri.split_at_checked(end) else { continue };
-        let Some(value) = (if whole { Some(value.to_owned()) } else { decoded(value) }) else { continue };
-        let before = values.len();
-        values.push((name.clone(), value));
-        if matches(behind, rest, values) {
-            return true;
-        }
-        values.truncate(before);
+        false
     }
-    false
 }
 
 /// Without percent-encoding; none if it is not UTF-8 then.
@@ -96,6 +109,7 @@ fn decoded(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(template: &str, uri: &str) -> Option<Vec<String>> {
         let values = Template::parse(template).unwrap().matches(uri)?;
@@ -129,6 +143,29 @@ mod tests {
             ("plain", "plainer"),
         ] {
             assert_eq!(read(template, uri), None, "{template} {uri}");
+        }
+    }
+
+    #[test]
+    fn a_uri_that_fits_in_very_many_ways_but_one_is_given_up() {
+        let template = Template::parse("{+a}/{+b}/{+c}/{+d}/{+e}!").unwrap();
+        assert_eq!(template.matches(&"/".repeat(200_000)), None);
+        assert!(template.matches("1/2/3/4/5!").is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_template_and_any_uri_are_taken_apart_or_refused(template in "[a/{}+?é-]{0,20}", uri in "[a/%2é-]{0,40}") {
+            if let Some(template) = Template::parse(&template) {
+                let _ = template.matches(&uri);
+            }
+        }
+
+        #[test]
+        fn what_a_template_was_filled_with_is_read_back(a in "[a-z0-9]{1,9}", b in "[a-z0-9/]{0,9}[a-z0-9]") {
+            let expected = vec![("a".to_owned(), a.clone()), ("b".to_owned(), b.clone())];
+            let template = Template::parse("test://{a}:{+b}").unwrap();
+            prop_assert_eq!(template.matches(&format!("test://{a}:{b}")), Some(expected));
         }
     }
 

@@ -168,11 +168,16 @@ async fn what_the_client_did_not_declare_is_not_asked_but_named() {
         call.context.ask("visit", Ask::url("Please agree", "https://example.com")).await.map(|_| "agreed")
     };
     let sample = async |call: ToolCall| call.context.ask("said", Ask::sample("Say", 1)).await.map(|_| "said");
+    let using_tools = async |call: ToolCall| {
+        let ask = Ask::sample("Say", 1).with("tools", json!([]));
+        call.context.ask("said", ask).await.map(|_| "said")
+    };
     let roots = async |call: ToolCall| call.context.ask("roots", Ask::roots()).await.map(|_| "found");
     let served = serve(
         asks_a_name()
             .tool(Tool::new("visit"), visit)
             .tool(Tool::new("sample"), sample)
+            .tool(Tool::new("using_tools"), using_tools)
             .tool(Tool::new("roots"), roots),
     )
     .await;
@@ -182,6 +187,7 @@ async fn what_the_client_did_not_declare_is_not_asked_but_named() {
         ("greet", json!({ "elicitation": { "url": {} } }), json!({ "elicitation": { "form": {} } })),
         ("visit", forms, json!({ "elicitation": { "url": {} } })),
         ("sample", json!({ "roots": {} }), json!({ "sampling": {} })),
+        ("using_tools", json!({ "sampling": {} }), json!({ "sampling": { "tools": {} } })),
         ("roots", json!({ "sampling": {} }), json!({ "roots": {} })),
     ] {
         let (status, error) = served.refusal("tools/call", call(tool), declared).await;
