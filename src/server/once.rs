@@ -14,7 +14,7 @@ use crate::shutdown;
 /// Obtains a certificate once, serving nothing but the CA's challenges meanwhile.
 ///
 /// # Errors
-/// As for [`start`]; why the CA issued none.
+/// As for [`start`](super::start); why the CA issued none.
 pub async fn renew(config: Config) -> Result<(), Error> {
     let listener = bind::bind(config.address())?;
     let base = base(&config, config.address());
