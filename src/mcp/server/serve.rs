@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
 
 use super::{Fault, Server};
 use crate::clock::SystemClock;
@@ -76,8 +77,19 @@ impl Server {
     /// # Errors
     /// An address that cannot be bound; a [`Fault`] as [`io::ErrorKind::InvalidInput`].
     pub fn run(self, address: impl Into<SocketAddr>) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(self.serve(address))
+        runtime()?.block_on(self.serve(address))
+    }
+
+    /// Serves one client over stdin and stdout, in a runtime of its own, until its end.
+    ///
+    /// # Errors
+    /// As for [`stdio`](Self::stdio).
+    pub fn run_stdio(self) -> io::Result<()> {
+        let runtime = runtime()?;
+        let served = runtime.block_on(self.stdio());
+        // A read of stdin that goes on has a thread of its own, which nobody waits for.
+        runtime.shutdown_background();
+        served
     }
 
     /// Serves at `address` for as long as it is polled: `/mcp` for every revision, `/sse` and `/message` for clients
@@ -118,6 +130,10 @@ impl Server {
         let embedded = self.build(shutdown.clone()).map_err(invalid_input)?;
         stdio::serve(embedded.dispatcher, tokio::io::stdin(), tokio::io::stdout(), shutdown).await
     }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build()
 }
 
 fn invalid_input(fault: Fault) -> io::Error {
