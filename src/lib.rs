@@ -64,7 +64,6 @@ extern crate self as docquay;
 // Leaves.
 pub mod clock;
 pub mod entropy;
-#[cfg(feature = "acme")]
 pub mod metrics;
 pub mod names;
 #[cfg(feature = "outbound")]
@@ -72,6 +71,7 @@ pub mod outbound;
 #[cfg(feature = "acme")]
 pub mod secret;
 pub mod shutdown;
+pub mod trace;
 #[cfg(feature = "acme")]
 pub mod x509;
 
