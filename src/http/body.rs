@@ -25,6 +25,11 @@ impl Body {
     pub fn empty() -> Self {
         Self(Kind::Whole(None))
     }
+
+    /// Whether it is an event stream.
+    pub(super) fn is_stream(&self) -> bool {
+        matches!(self.0, Kind::Stream(_))
+    }
 }
 
 impl From<Bytes> for Body {

@@ -23,8 +23,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::accept::Scheme;
-use super::activity::{Activity, Tracked, Verdict};
+use super::activity::{Activity, Verdict};
 use super::clocked::{ClockedIo, ReadClocks};
+use super::exchange::{Exchange, Followed};
 use super::limits::Limits;
 use super::request::Request;
 use super::response::text;
@@ -164,15 +165,17 @@ enum Ending {
     Idle,
 }
 
-/// Counts the request as running until its response body has ended.
+/// Keeps the request running, and its exchange open, until its response body has ended.
 async fn answer(
     request: ::http::Request<Incoming>,
     peer: SocketAddr,
     context: Arc<Context>,
     activity: Arc<Activity>,
-) -> ::http::Response<Tracked> {
+) -> ::http::Response<Followed> {
     let running = activity.begin();
-    let limits = &context.limits;
+    let (router, limits) = (&context.router, &context.limits);
+    let route = router.find(request.uri().path());
+    let exchange = Exchange::begin(router, &request, peer, router.name(route));
     let response = if request.headers().len() > limits.header_fields {
         // hyper counts for HTTP/1 alone.
         text(
@@ -180,10 +183,12 @@ async fn answer(
             format!("more than {} header fields\n", limits.header_fields),
         )
     } else {
-        let request = Request::incoming(request, peer, limits).with_scheme(context.scheme);
-        context.router.answer(request).await
+        let request = Request::incoming(request, peer, limits)
+            .with_scheme(context.scheme)
+            .with_trace(exchange.trace().clone(), exchange.is_logged());
+        router.answer_at(route, request).await
     };
-    response.map(|body| Tracked::new(body, running))
+    exchange.answer(response, running)
 }
 
 fn http1_builder(limits: &Limits) -> http1::Builder {

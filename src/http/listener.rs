@@ -18,6 +18,7 @@ use super::connection::{self, Context};
 use super::limits::Limits;
 use super::router::Router;
 use super::throttle::Throttle;
+use crate::metrics::{self, Bound};
 use crate::shutdown::Shutdown;
 
 /// Serves `listener` until `shutdown` drains and every connection has ended (or the drain limit
@@ -67,7 +68,7 @@ struct Service<A> {
 impl<A: Accept> Service<A> {
     /// One connection from its socket to its end. A drain ends a handshake that is in progress at once: no
     /// request has been promised an answer yet.
-    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr) {
+    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, _open: OpenConnection) {
         let accepted = tokio::select! {
             accepted = self.accept.accept(socket, peer) => accepted,
             () = self.shutdown.draining() => return,
@@ -94,7 +95,9 @@ impl Open {
         }
         let address = client(peer.ip());
         if let Some(bound) = self.bound_reached(address, &service.context.limits) {
+            service.context.router.metrics().refuse(bound);
             if let Some(unreported) = self.refusals.admit() {
+                let bound = bound.as_str();
                 tracing::warn!(%peer, bound, unreported, "connection refused: too many are open");
             }
             return;
@@ -102,20 +105,21 @@ impl Open {
         // A small answer must not wait for the acknowledgement of the one before it. Failing means
         // that the peer has gone; the first read will tell.
         let _ = stream.set_nodelay(true);
-        let id = self.tasks.spawn(Arc::clone(service).connection(stream, peer)).id();
+        let counted = OpenConnection::of(service.context.router.metrics());
+        let id = self.tasks.spawn(Arc::clone(service).connection(stream, peer, counted)).id();
         if let Some(address) = address {
             self.addresses.insert(id, address);
             *self.per_address.entry(address).or_default() += 1;
         }
     }
 
-    /// The name of the limit that stands in the way.
-    fn bound_reached(&self, address: Option<IpAddr>, limits: &Limits) -> Option<&'static str> {
+    /// The limit that stands in the way.
+    fn bound_reached(&self, address: Option<IpAddr>, limits: &Limits) -> Option<Bound> {
         let from_address = address.and_then(|address| self.per_address.get(&address)).copied().unwrap_or(0);
         if self.tasks.len() >= limits.connections {
-            Some("connections")
+            Some(Bound::Connections)
         } else if from_address >= limits.connections_per_address {
-            Some("connections_per_address")
+            Some(Bound::PerAddress)
         } else {
             None
         }
@@ -139,6 +143,24 @@ impl Open {
             tracing::info!(connections = self.tasks.len(), "drain limit reached, closing the rest");
             self.tasks.shutdown().await;
         }
+    }
+}
+
+/// A connection, counted as open until this is dropped.
+#[derive(Debug)]
+struct OpenConnection(Arc<metrics::Http>);
+
+impl OpenConnection {
+    fn of(metrics: &Arc<metrics::Http>) -> Self {
+        metrics.accepted.increment();
+        metrics.connections.increment();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections.decrement();
     }
 }
 
@@ -218,7 +240,7 @@ mod tests {
             open.addresses.insert(id, address.unwrap());
             *open.per_address.entry(address.unwrap()).or_default() += 1;
         }
-        assert_eq!(open.bound_reached(address, &limits), Some("connections_per_address"));
+        assert_eq!(open.bound_reached(address, &limits), Some(Bound::PerAddress));
         assert_eq!(open.bound_reached(client("192.0.2.2".parse().unwrap()), &limits), None);
         assert_eq!(open.bound_reached(None, &limits), None);
         let ended = open.tasks.join_next_with_id().await.unwrap();

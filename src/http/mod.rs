@@ -10,6 +10,7 @@ mod body;
 mod clocked;
 mod connection;
 mod cors;
+mod exchange;
 mod limits;
 mod listener;
 mod policy;
@@ -22,6 +23,7 @@ mod throttle;
 
 pub use accept::{Accept, Plain, Scheme};
 pub use body::Body;
+pub use exchange::{Lines, Note};
 pub use limits::Limits;
 pub use listener::serve;
 pub use policy::HostPolicy;

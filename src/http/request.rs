@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use super::accept::Scheme;
 use super::limits::Limits;
 use super::response::{Response, text};
+use crate::trace::Trace;
 
 /// A request as a [`Handler`](super::Handler) gets it.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Request {
     body: Source,
     peer: SocketAddr,
     scheme: Scheme,
+    trace: Trace,
+    is_logged: bool,
     limit: usize,
     deadline: Duration,
 }
@@ -64,15 +67,16 @@ impl Request {
     #[must_use]
     pub fn whole(head: ::http::request::Parts, body: Bytes, peer: SocketAddr) -> Self {
         let limit = body.len();
-        let (body, scheme) = (Source::Whole(body), Scheme::Http);
-        Self { head, body, peer, scheme, limit, deadline: Duration::MAX }
+        let (body, scheme, trace) = (Source::Whole(body), Scheme::Http, Trace::default());
+        Self { head, body, peer, scheme, trace, is_logged: false, limit, deadline: Duration::MAX }
     }
 
     /// A request that hyper is still receiving.
     pub(super) fn incoming(request: ::http::Request<Incoming>, peer: SocketAddr, limits: &Limits) -> Self {
         let (head, body) = request.into_parts();
-        let (body, scheme) = (Source::Hyper(body), Scheme::Http);
-        Self { head, body, peer, scheme, limit: limits.body_bytes, deadline: limits.body }
+        let (body, scheme, trace) = (Source::Hyper(body), Scheme::Http, Trace::default());
+        let (limit, deadline) = (limits.body_bytes, limits.body);
+        Self { head, body, peer, scheme, trace, is_logged: false, limit, deadline }
     }
 
     /// The same request over another scheme.
@@ -80,6 +84,23 @@ impl Request {
     pub fn with_scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
         self
+    }
+
+    /// The same request with its id and trace; `is_logged` as [`is_logged`](Self::is_logged) is to say.
+    pub(super) fn with_trace(self, trace: Trace, is_logged: bool) -> Self {
+        Self { trace, is_logged, ..self }
+    }
+
+    /// Its id, and the trace that its `traceparent` names.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Whether a line is logged of it when it is over, for which a [`Note`](super::Note) is worth its while.
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        self.is_logged
     }
 
     /// What it came over, between the peer and this process: a proxy may have taken the TLS off before.

@@ -14,10 +14,13 @@ use tokio::sync::watch;
 
 use super::body::Body;
 use super::cors;
+use super::exchange::{Journal, Lines};
 use super::policy::{HostPolicy, Refusal};
 use super::request::Request;
 use super::response::{Response, text};
 use super::throttle::Throttle;
+use crate::metrics;
+use crate::trace::RequestIds;
 
 /// Answers the requests of a route. Never fails: an error is a response.
 ///
@@ -78,6 +81,14 @@ impl std::fmt::Debug for Route {
 }
 
 impl Path {
+    /// As it is written: `/mcp`, `/docs/`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact(path) | Self::Prefix(path) => path,
+        }
+    }
+
     fn matches(self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => path == exact,
@@ -116,6 +127,7 @@ pub struct Router {
     gate: Option<watch::Receiver<Gate>>,
     fallback: Option<Arc<dyn Handler>>,
     refusals: Throttle,
+    journal: Journal,
 }
 
 impl std::fmt::Debug for Router {
@@ -130,7 +142,9 @@ impl Router {
     /// A router over `routes`; the first match answers, none is a 404.
     #[must_use]
     pub fn new(routes: Vec<Route>, policy: HostPolicy) -> Self {
-        Self { routes, policy, gate: None, fallback: None, refusals: Throttle::default() }
+        let metrics = metrics::Http::new(routes.iter().map(|route| route.path.as_str()));
+        let journal = Journal::new(Arc::new(metrics));
+        Self { routes, policy, gate: None, fallback: None, refusals: Throttle::default(), journal }
     }
 
     /// While `gate` is closed, only the exempt routes answer. A gate whose sender is gone stays as it is.
@@ -146,6 +160,37 @@ impl Router {
         Self { fallback: Some(handler), ..self }
     }
 
+    /// Counts on where another router of the same routes did: one that this one replaces.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<metrics::Http>) -> Self {
+        self.journal.metrics = metrics;
+        self
+    }
+
+    /// Makes the ids of requests by `ids`, in place of a count that every process begins alike.
+    #[must_use]
+    pub fn with_request_ids(mut self, ids: RequestIds) -> Self {
+        self.journal.ids = ids;
+        self
+    }
+
+    /// Logs each finished request so loudly.
+    #[must_use]
+    pub fn with_lines(mut self, lines: Lines) -> Self {
+        self.journal.lines = lines;
+        self
+    }
+
+    /// What is counted of its requests, and of the listeners that serve it.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<metrics::Http> {
+        &self.journal.metrics
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// The table, for the test that walks it.
     #[must_use]
     pub fn routes(&self) -> &[Route] {
@@ -153,12 +198,28 @@ impl Router {
     }
 
     /// Judges Host and Origin, finds the route, lets it answer.
-    pub async fn answer(&self, mut request: Request) -> Response {
+    pub async fn answer(&self, request: Request) -> Response {
+        let route = self.find(request.path());
+        self.answer_at(route, request).await
+    }
+
+    /// Where the route of a path stands in the table.
+    pub(super) fn find(&self, path: &str) -> Option<usize> {
+        self.routes.iter().position(|route| route.path.matches(path))
+    }
+
+    /// The path of the route at that place.
+    pub(super) fn name(&self, route: Option<usize>) -> Option<&'static str> {
+        route.and_then(|route| self.routes.get(route)).map(|route| route.path.as_str())
+    }
+
+    /// [`answer`](Self::answer), when the route is known.
+    pub(super) async fn answer_at(&self, route: Option<usize>, mut request: Request) -> Response {
         let head_only = *request.method() == Method::HEAD;
         if head_only {
             request.set_method(Method::GET);
         }
-        let mut response = match self.routes.iter().find(|route| route.path.matches(request.path())) {
+        let mut response = match route.and_then(|route| self.routes.get(route)) {
             Some(route) => self.through(route, request).await,
             None => self.unmatched(request).await,
         };
@@ -201,7 +262,8 @@ impl Router {
     fn refuse(&self, refusal: Refusal, request: &Request) -> Response {
         if let Some(unreported) = self.refusals.admit() {
             let peer = request.peer();
-            tracing::warn!(%peer, unreported, reason = refusal.reason(), "request refused");
+            let request_id = request.trace().request_id();
+            tracing::warn!(request_id, %peer, unreported, reason = refusal.reason(), "request refused");
         }
         refusal.response()
     }
@@ -319,7 +381,10 @@ mod tests {
         let (head, _) = ask(Method::POST, "/mcp", &[HOST, ("origin", origin)]).await;
         assert_eq!(head.headers["access-control-allow-origin"], origin);
         assert_eq!(head.headers["vary"], "Origin");
-        assert_eq!(head.headers["access-control-expose-headers"], "Mcp-Session-Id, MCP-Protocol-Version");
+        assert_eq!(
+            head.headers["access-control-expose-headers"],
+            "Mcp-Session-Id, MCP-Protocol-Version, X-Request-Id"
+        );
         for fields in [&[HOST][..], &[HOST, ("origin", "https://evil.example")]] {
             let (head, _) = ask(Method::POST, "/mcp", fields).await;
             assert!(!head.headers.keys().any(|name| name.as_str().starts_with("access-control")));
