@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::jsonrpc::{Object, RequestId};
 use super::revision::{Revision, Rules};
 use super::wire;
+use crate::trace::Trace;
 
 /// What a client said of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +20,16 @@ pub struct Client {
     pub name: Option<String>,
     /// Its declared capabilities, verbatim.
     pub capabilities: Object,
+}
+
+impl Client {
+    /// Its name, cut to 64 characters: it is the client's to choose.
+    #[must_use]
+    pub fn short_name(&self) -> Option<&str> {
+        let name = self.name.as_deref()?;
+        let end = name.char_indices().nth(64).map_or(name.len(), |(end, _)| end);
+        name.get(..end)
+    }
 }
 
 /// Where a running call's own notifications (progress) go, encoded, until its reply.
@@ -50,6 +61,7 @@ impl Outbox {
 #[derive(Clone, Debug)]
 pub struct Context {
     client: Arc<Client>,
+    trace: Trace,
     reporter: Option<Arc<Reporter>>,
 }
 
@@ -73,7 +85,17 @@ impl Context {
             let state = Mutex::new(State { last: f64::NEG_INFINITY, queue: Some(queue) });
             Arc::new(Reporter { rules, token, state })
         });
-        Self { client, reporter }
+        Self { client, trace: Trace::default(), reporter }
+    }
+
+    pub(super) fn with_trace(self, trace: Trace) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// Which request the call came by, and the caller's span.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
     }
 
     /// What is known of the caller.

@@ -18,11 +18,14 @@ use super::jsonrpc::{Object, RequestId};
 use super::limits::Limits;
 use super::method::{self, Method};
 use super::params;
+use super::record::{self, Record};
 use super::rendered::{Kind, Rendered};
 use super::revision::{Revision, Rules};
 use super::subscription::{Feed, Listen};
 use super::wire::{self, Body, Fields};
+use crate::metrics::{Calls, Outcome};
 use crate::shutdown::Shutdown;
+use crate::trace::Trace;
 
 /// A request that was understood: era and revision are settled, `_meta` is read.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub struct Call {
     pub rules: &'static Rules,
     /// What is known of the caller.
     pub client: Arc<Client>,
+    /// Which request it came by. A span that `params._meta` names is nearer than the one that stands here.
+    pub trace: Trace,
 }
 
 /// A finished reply: one encoded JSON-RPC response.
@@ -46,6 +51,8 @@ pub struct Reply {
     pub message: Bytes,
     /// What went wrong, if it is an error response: the HTTP transport picks its status by it.
     pub error: Option<ErrorKind>,
+    /// Whether it is the result of a tool that says what went wrong (`isError`).
+    pub is_tool_error: bool,
 }
 
 impl Reply {
@@ -65,6 +72,7 @@ pub struct Dispatcher {
     /// `_meta…/serverInfo`, encoded once.
     server: Arc<RawValue>,
     rendered: Rendered,
+    calls: Arc<Calls>,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -80,7 +88,8 @@ impl Dispatcher {
         let rendered = Rendered::new(catalog.changes());
         let info = catalog.server();
         let server = Arc::from(info.implementation.encoded(Revision::MODERN.rules()));
-        Self { catalog, limits, shutdown, capabilities: info.capabilities, server, rendered }
+        let (capabilities, calls) = (info.capabilities, Arc::default());
+        Self { catalog, limits, shutdown, capabilities, server, rendered, calls }
     }
 
     /// The limits it was given, for its transports.
@@ -101,13 +110,29 @@ impl Dispatcher {
         &self.capabilities
     }
 
+    /// Counts on where another dispatcher did: one that this one replaces.
+    #[must_use]
+    pub fn with_metrics(self, calls: Arc<Calls>) -> Self {
+        Self { calls, ..self }
+    }
+
+    /// What is counted of its calls.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Calls> {
+        &self.calls
+    }
+
     /// Runs any call but `subscriptions/listen` and `initialize`. Dropping the future cancels the work.
     pub async fn answer(&self, call: Call, outbox: Outbox) -> Reply {
-        let Call { id, method, params, rules, client } = call;
-        let context = Context::new(rules, client, &params, outbox);
+        let Call { id, method, params, rules, client, mut trace } = call;
+        trace.parent = record::parent(&params).or(trace.parent);
+        let record = Record::begin(&self.calls, &method, rules, &client, trace.clone());
+        let context = Context::new(rules, client, &params, outbox).with_trace(trace);
         let outcome = self.run(&id, &method, params, rules, &context).await;
         context.close();
-        outcome.unwrap_or_else(|error| self.error(Some(&id), rules, &error))
+        let reply = outcome.unwrap_or_else(|error| self.error(Some(&id), rules, &error));
+        record.end(&reply);
+        reply
     }
 
     /// Opens the stream that answers a `subscriptions/listen` (modern era).
@@ -115,6 +140,12 @@ impl Dispatcher {
     /// # Errors
     /// The encoded error when the filter is malformed or the caller's revision has no such stream.
     pub fn listen(&self, call: &Call) -> Result<Listen, Reply> {
+        let opened = self.open(call);
+        self.answered(&call.method, call.rules, opened.as_ref().err());
+        opened
+    }
+
+    fn open(&self, call: &Call) -> Result<Listen, Reply> {
         if !call.rules.listen {
             let error = method::not_found(&call.method, call.rules, &self.capabilities);
             return Err(self.error(Some(&call.id), call.rules, &error));
@@ -143,7 +174,21 @@ impl Dispatcher {
     /// An encoded error response. Without an id the modern era omits it, the legacy era writes null.
     #[must_use]
     pub fn error(&self, id: Option<&RequestId>, rules: &'static Rules, error: &Error) -> Reply {
-        Reply { message: wire::failure(id, rules, error), error: Some(error.kind()) }
+        Reply { message: wire::failure(id, rules, error), error: Some(error.kind()), is_tool_error: false }
+    }
+
+    /// An encoded error response to a request that no call could be made of: counted, unlike [`error`](Self::error).
+    #[must_use]
+    pub fn refuse(&self, id: &RequestId, method: &str, rules: &'static Rules, error: &Error) -> Reply {
+        let reply = self.error(Some(id), rules, error);
+        self.answered(method, rules, Some(&reply));
+        reply
+    }
+
+    /// Counts a call that was answered at once, without a reply of its own if it was by a stream.
+    pub(super) fn answered(&self, method: &str, rules: &Rules, reply: Option<&Reply>) {
+        let outcome = reply.map_or(Outcome::Ok, record::outcome);
+        self.calls.ended(method, rules.name, outcome, None);
     }
 
     /// A result without members: the answer to `ping` and `resources/subscribe`.
@@ -166,7 +211,9 @@ impl Dispatcher {
             Method::CallTool => {
                 let arguments = params::arguments(&mut params)?;
                 let result = self.call_tool(params::string(&params, "name")?, arguments, rules, context);
-                Ok(self.result(id, rules, &result.await?, Caching::Never))
+                let result = result.await?;
+                let reply = self.result(id, rules, &result, Caching::Never);
+                Ok(Reply { is_tool_error: result.is_error, ..reply })
             }
             Method::ListResources => {
                 let page = self.within(self.catalog.resources(params::cursor(&params)?)).await?;
@@ -280,7 +327,7 @@ enum Caching {
 }
 
 fn done(message: Bytes) -> Reply {
-    Reply { message, error: None }
+    Reply { message, error: None, is_tool_error: false }
 }
 
 /// Names that an error lists.

@@ -19,6 +19,7 @@ mod limits;
 mod method;
 pub mod modern;
 mod params;
+mod record;
 mod rendered;
 pub mod revision;
 pub mod session;

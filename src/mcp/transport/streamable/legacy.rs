@@ -16,30 +16,40 @@ use crate::mcp::legacy;
 use crate::mcp::revision::Revision;
 use crate::mcp::session::{Hold, OpenError, Session};
 use crate::mcp::transport::accept;
+use crate::mcp::transport::asked::Asked;
 use crate::mcp::transport::headers;
 use crate::mcp::transport::hub::{Hub, Wire};
 use crate::mcp::transport::replay::Purpose;
 use crate::mcp::transport::respond::{self, Answer, Era, Shape};
 use crate::mcp::transport::work::{self, Outcome};
 
-pub(super) async fn post(hub: &Arc<Hub>, headers: &HeaderMap, incoming: Incoming) -> Response {
+pub(super) async fn post(
+    hub: &Arc<Hub>,
+    asked: &mut Asked,
+    headers: &HeaderMap,
+    incoming: Incoming,
+) -> Response {
     let id = match &incoming {
         Incoming::Single(Message::Request(request)) => Some(request.id.clone()),
         Incoming::Single(_) | Incoming::Batch(_) => None,
     };
     let incoming = match incoming {
-        Incoming::Single(message) if is_initialize(&message) => return initialize(hub, headers, message),
+        Incoming::Single(message) if is_initialize(&message) => {
+            return initialize(hub, asked, headers, message);
+        }
         other => other,
     };
     let hold = match session(hub, headers, id.as_ref()) {
         Ok(hold) => hold,
         Err(refusal) => return *refusal,
     };
+    asked.held(&hold);
+    let trace = &asked.trace;
     let form = accept::form(headers);
     let (outbox, notes) = respond::outbox(hub, form);
     let (outcome, shape) = match incoming {
-        Incoming::Single(message) => (work::of_message(hub, &hold, message, outbox), Shape::Single),
-        Incoming::Batch(batch) => match work::of_batch(hub, &hold, batch, &outbox) {
+        Incoming::Single(message) => (work::of_message(hub, &hold, message, trace, outbox), Shape::Single),
+        Incoming::Batch(batch) => match work::of_batch(hub, &hold, batch, trace, &outbox) {
             Ok(outcome) => (outcome, Shape::Batch),
             Err(refusal) => return json(StatusCode::BAD_REQUEST, refusal.message),
         },
@@ -53,7 +63,7 @@ pub(super) async fn post(hub: &Arc<Hub>, headers: &HeaderMap, incoming: Incoming
 }
 
 /// A new session, whatever session the request names: a client that lost its own starts so.
-fn initialize(hub: &Arc<Hub>, headers: &HeaderMap, message: Message) -> Response {
+fn initialize(hub: &Arc<Hub>, asked: &mut Asked, headers: &HeaderMap, message: Message) -> Response {
     let mut protocol = legacy::Session::new();
     let legacy::Action::Reply(reply) = protocol.on(message, &hub.dispatcher) else {
         return empty(StatusCode::ACCEPTED);
@@ -66,6 +76,7 @@ fn initialize(hub: &Arc<Hub>, headers: &HeaderMap, message: Message) -> Response
     } else {
         return json(StatusCode::BAD_REQUEST, reply.message);
     };
+    asked.held(&session);
     let id = HeaderValue::from_str(session.id());
     let (era, form) = (Era::Legacy(session), accept::form(headers));
     let answer = Answer { hub: Arc::clone(hub), era, form, shape: Shape::Single };
