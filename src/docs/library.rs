@@ -16,6 +16,8 @@ use super::load::{self, Known, Outcome};
 use super::loader::Loader;
 use super::source::{Options, Source, SourceError};
 use super::watch::Watch;
+use crate::clock::{Clock as _, SystemClock};
+use crate::metrics::{Documents, Read};
 use crate::shutdown::Shutdown;
 
 /// The first wait after a failure; doubled each time, up to `reload_every`.
@@ -30,6 +32,7 @@ pub struct Library {
     /// Held for the length of a reload: one at a time.
     known: Mutex<Known>,
     loader: Loader,
+    metrics: Arc<Documents>,
 }
 
 /// How current the index is.
@@ -58,6 +61,7 @@ impl Library {
             options: Arc::new(options),
             index: watch::Sender::new(Arc::default()),
             state: watch::Sender::new(State::default()),
+            metrics: Arc::default(),
         };
         let mut known = library.known.lock().await;
         // An index that is not there yet may come; one that is wrong will not mend itself.
@@ -83,6 +87,12 @@ impl Library {
     #[must_use]
     pub fn state(&self) -> State {
         self.state.borrow().clone()
+    }
+
+    /// What is counted of its readings.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Documents> {
+        &self.metrics
     }
 
     /// Wakes at each change of the state.
@@ -191,6 +201,7 @@ impl Library {
                     for id in index.duplicates() {
                         warn!(id, "two pages have one id; the later is reached as id~2");
                     }
+                    self.metrics.serves(index.pages().len(), index.section_count(), SystemClock.system());
                     self.index.send_replace(index);
                 }
                 fresh
@@ -198,7 +209,7 @@ impl Library {
         };
         match known.waiting_for() {
             Some(error) => self.fail(&error),
-            None => self.succeed(),
+            None => self.succeed(if fresh { Read::Changed } else { Read::Unchanged }),
         }
         if fresh {
             self.state.send_modify(|state| state.loads += 1);
@@ -206,7 +217,8 @@ impl Library {
         fresh
     }
 
-    fn succeed(&self) {
+    fn succeed(&self, read: Read) {
+        self.metrics.reads(read, SystemClock.system());
         self.state.send_if_modified(|state| {
             let news = !state.ready || state.failure.is_some();
             state.ready = true;
@@ -217,6 +229,7 @@ impl Library {
 
     /// Notes a failure, and logs it unless it is the one that was logged last.
     fn fail(&self, error: &SourceError) {
+        self.metrics.reads(Read::Failed, SystemClock.system());
         let failure = format!("{}: {}; {}", error.what, error.cause, error.help);
         let new = self.state.send_if_modified(|state| {
             let new = state.failure.as_ref() != Some(&failure);
