@@ -92,6 +92,7 @@ pub mod tls;
 pub mod config;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 pub mod docs_fetch;
+pub mod exposition;
 #[cfg(feature = "acme")]
 pub mod provision;
 #[cfg(feature = "docs")]
