@@ -17,7 +17,7 @@ use crate::commands::search::{self, Question};
 use crate::config::{self, Flags, Log, LogFormat, LogLevel};
 use crate::docs::SourceError;
 use crate::server;
-use options::{Certificate, Documents, Network, Process, Reading};
+use options::{Asked, Certificate, Documents, Network, Observed, Process, Reading};
 
 /// Parses `arguments` (the first is the program's name), runs the command, and says how it ended.
 #[must_use]
@@ -44,6 +44,8 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
             arguments.reading.push(&mut flags);
             arguments.network.push(&mut flags);
             arguments.certificate.push(&mut flags);
+            arguments.observed.push(&mut flags);
+            arguments.asked.push(&mut flags);
             let config = arguments.process.load(flags)?;
             log(&config.log, "info");
             block_on(server::serve(config, &mut io::stderr()))?;
@@ -51,6 +53,7 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Stdio(arguments) => {
             arguments.documents.push(&mut flags);
             arguments.reading.push(&mut flags);
+            arguments.asked.push(&mut flags);
             let config = arguments.process.load(flags)?;
             log(&config.log, "info");
             block_on(server::stdio(config))?;
@@ -213,6 +216,10 @@ struct Serving {
     #[command(flatten)]
     certificate: Certificate,
     #[command(flatten)]
+    observed: Observed,
+    #[command(flatten)]
+    asked: Asked,
+    #[command(flatten)]
     process: Process,
 }
 
@@ -222,6 +229,8 @@ struct Stdio {
     documents: Documents,
     #[command(flatten)]
     reading: Reading,
+    #[command(flatten)]
+    asked: Asked,
     #[command(flatten)]
     process: Process,
 }

@@ -7,6 +7,7 @@ mod banner;
 mod bind;
 pub(crate) mod certificates;
 mod error;
+mod observe;
 mod signals;
 
 use std::io::{self, IsTerminal, Write};
@@ -24,7 +25,7 @@ use crate::docs_fetch::SourceFetch;
 use crate::entropy::SystemEntropy;
 use crate::http::{self, Access, Checks, Handler, HostPolicy, Path, Plain, Route, Router};
 use crate::mcp::dispatch::Dispatcher;
-use crate::mcp::tools::{self, Tools};
+use crate::mcp::tools::Tools;
 use crate::mcp::transport::{self, Hub, sse_legacy, stdio, streamable};
 use crate::metrics;
 use crate::names::{HostName, Identifier};
@@ -35,12 +36,14 @@ use banner::Banner;
 pub(crate) use banner::plural;
 use certificates::Look;
 pub use error::Error;
+use observe::Observed;
 use signals::{Signals, Wish};
 
 /// A server that runs. Dropping it drains; [`join`](Self::join) waits for the end.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     base: String,
     library: Arc<Library>,
     certificate: Option<String>,
@@ -56,6 +59,12 @@ impl Running {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where `/metrics` is served.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// How clients reach it, without a slash at its end.
@@ -118,6 +127,7 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
         help: "give a bound listener".to_owned(),
     })?;
     let base = base(&config, address);
+    let metrics = config.metrics_bind.map(bind::bind_metrics).transpose()?;
     let certificates = Arc::default();
     let (library, secured) =
         tokio::join!(open(&config), certificates::prepare(&config, &base, &certificates));
@@ -127,15 +137,23 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
     let mut site = Site::new(Arc::clone(&library), urls.clone());
     site.gate = secured.as_ref().map(|secured| secured.gate.clone());
     let site = Arc::new(site);
-    let catalog = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
+    let catalog = Arc::new(Tools::new(Arc::clone(&library), observe::tools(&config.log, urls)));
     let dispatcher = Dispatcher::new(Arc::clone(&catalog) as _, config.mcp.clone(), shutdown.clone());
     let hub = hub(&config, Arc::new(dispatcher));
 
     let mut tasks = JoinSet::new();
     let challenge = secured.as_ref().map(|secured| secured.challenges.route());
     let table = challenge.into_iter().chain(routes(&site, &hub)).collect();
-    let mut router = Router::new(table, policy(&config, address));
+    let mut router = observe::logged(Router::new(table, policy(&config, address)), &config.log);
     let limits = config.http.clone();
+    let observed = Observed {
+        router: &router,
+        hub: &hub,
+        tools: &catalog,
+        library: &library,
+        certificates: &certificates,
+    };
+    let metrics_address = observed.serve(metrics, &limits, &mut tasks, &shutdown);
     let (certificate, look) = match secured {
         None => {
             tasks.spawn(http::serve(listener, Plain, Arc::new(router), limits, shutdown.clone()));
@@ -150,7 +168,18 @@ pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, 
     };
     tasks.spawn(async move { hub.run().await });
     keep_current(&mut tasks, &library, &catalog, &shutdown);
-    Ok(Running { address, base, library, certificate, certificates, look, trigger, shutdown, tasks })
+    Ok(Running {
+        address,
+        metrics_address,
+        base,
+        library,
+        certificate,
+        certificates,
+        look,
+        trigger,
+        shutdown,
+        tasks,
+    })
 }
 
 /// Reads the documents as `config` says, with the HTTP client for those at a URL.
@@ -245,7 +274,7 @@ pub async fn stdio(config: Config) -> Result<(), Error> {
     let (trigger, shutdown) = shutdown::channel();
     // Nothing is served from here: links lead to where the same configuration serves over HTTP.
     let urls = Urls::new(&base(&config, config.address()));
-    let catalog = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
+    let catalog = Arc::new(Tools::new(Arc::clone(&library), observe::tools(&config.log, urls)));
     let dispatcher = Dispatcher::new(Arc::clone(&catalog) as _, config.mcp.clone(), shutdown.clone());
     let mut tasks = JoinSet::new();
     keep_current(&mut tasks, &library, &catalog, &shutdown);
@@ -379,7 +408,7 @@ mod tests {
         let (_trigger, shutdown) = shutdown::channel();
         let urls = Urls::new("http://127.0.0.1:8080");
         let site = Arc::new(Site::new(Arc::clone(&library), urls.clone()));
-        let catalog = Arc::new(Tools::new(library, tools::Options::new(urls)));
+        let catalog = Arc::new(Tools::new(library, observe::tools(&config.log, urls)));
         let dispatcher = Arc::new(Dispatcher::new(catalog, config.mcp.clone(), shutdown));
         let router = Router::new(routes(&site, &hub(&config, dispatcher)), HostPolicy::default());
         let closed = (Access::Documents, Checks::HostAndOrigin);

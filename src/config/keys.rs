@@ -148,6 +148,9 @@ static KEYS: &[Key] = &[
     one("reload_every", |config, text, _| store(&mut config.docs.reload_every, value::duration(text))),
     one("source_wait", |config, text, _| store(&mut config.docs.source_wait, value::switch(text))),
     one("sse_keep_alive", |config, text, _| store(&mut config.sse_keep_alive, value::duration_or_off(text))),
+    one("metrics_bind", |config, text, _| store(&mut config.metrics_bind, value::socket(text).map(Some))),
+    one("access_log", |config, text, _| store(&mut config.log.requests, value::switch(text))),
+    one("log_queries", |config, text, _| store(&mut config.log.queries, value::switch(text))),
     one("log_format", |config, text, _| {
         config.log.format = match text {
             "text" => LogFormat::Text,

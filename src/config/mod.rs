@@ -50,6 +50,8 @@ pub struct Config {
     pub mcp: mcp::Limits,
     /// Silence on a stream before a comment goes out; none: never. Default 15 s.
     pub sse_keep_alive: Option<Duration>,
+    /// Where `/metrics` is served; none: nowhere.
+    pub metrics_bind: Option<SocketAddr>,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -62,6 +64,10 @@ pub struct Log {
     pub format: LogFormat,
     /// None: `info` for a server, `warn` for a command that ends.
     pub level: Option<LogLevel>,
+    /// Logs each finished request at `info`, not at `debug`.
+    pub requests: bool,
+    /// Logs the text of each search.
+    pub queries: bool,
 }
 
 /// The form of a log line.
@@ -100,6 +106,7 @@ impl Default for Config {
             http: http::Limits::default(),
             mcp: mcp::Limits::default(),
             sse_keep_alive: Some(Duration::from_secs(15)),
+            metrics_bind: None,
             log: Log::default(),
         }
     }
@@ -255,7 +262,10 @@ mod tests {
             "base_url" | "site_url" => "https://docs.example.com",
             "allow_origin" => "https://app.example.com",
             "allow_host" => "docs.example.com",
-            "source_wait" | "agree_tos" | "ephemeral_certs" | "staging" => "true",
+            "source_wait" | "agree_tos" | "ephemeral_certs" | "staging" | "access_log" | "log_queries" => {
+                "true"
+            }
+            "metrics_bind" => "127.0.0.1:9464",
             "domain" => "docs.example.org",
             "email" => "ops@example.com",
             "acme_directory" | "fallback_acme_directory" => "https://ca.example/directory",

@@ -15,6 +15,7 @@ use super::Error;
 enum Purpose {
     Serving,
     Acme,
+    Metrics,
 }
 
 /// The serving listener at `address`; `[::]` takes IPv4 too, and where there is no IPv6 it is 0.0.0.0.
@@ -26,6 +27,11 @@ pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 /// for a warning that TLS-ALPN-01 is left alone.
 pub(super) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
     bind_for(address, Purpose::Acme)
+}
+
+/// The listener for `/metrics`.
+pub(super) fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Error> {
+    bind_for(address, Purpose::Metrics)
 }
 
 fn bind_for(address: SocketAddr, purpose: Purpose) -> Result<TcpListener, Error> {
@@ -80,6 +86,8 @@ fn explain(address: SocketAddr, purpose: Purpose, error: &io::Error) -> Error {
         (io::ErrorKind::PermissionDenied, Purpose::Acme) => {
             format!("{ALLOW_IT}\nor forward port 80 to one from 1024: --acme-port 8080\n{WITHOUT_HTTP_01}")
         }
+        (io::ErrorKind::AddrInUse, Purpose::Metrics) => format!("{find_it}\n{OTHER_METRICS}"),
+        (_, Purpose::Metrics) => OTHER_METRICS.to_owned(),
         (io::ErrorKind::AddrNotAvailable, _) => listen_on_all,
         (_, Purpose::Serving) => "choose another address or port: --bind, --port".to_owned(),
         (_, Purpose::Acme) => {
@@ -92,6 +100,9 @@ fn explain(address: SocketAddr, purpose: Purpose, error: &io::Error) -> Error {
 const ALLOW_IT: &str = "allow it with: setcap cap_net_bind_service=+ep \"$(command -v docquay)\" \
     (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)";
 const WITHOUT_HTTP_01: &str = "or do without it: --acme-challenge tls-alpn-01";
+
+const OTHER_METRICS: &str =
+    "choose another address for them: --metrics-bind 127.0.0.1:9464\nor do without: leave metrics_bind out";
 
 const BACKLOG: i32 = 1024;
 
@@ -117,6 +128,15 @@ mod tests {
         let Err(Error::Run { help, .. }) = bind_acme(address) else { panic!("bound twice") };
         assert!(help.contains("ss -ltnp") && help.contains("--acme-challenge tls-alpn-01"), "{help}");
         assert!(!help.contains("--port"), "{help}");
+    }
+
+    #[tokio::test]
+    async fn metrics_that_cannot_be_served_are_explained_with_their_own_option() {
+        let first = bind_metrics("127.0.0.1:0".parse().unwrap()).unwrap();
+        for address in [first.local_addr().unwrap(), "192.0.2.1:0".parse().unwrap()] {
+            let Err(Error::Run { help, .. }) = bind_metrics(address) else { panic!("bound {address}") };
+            assert!(help.contains("--metrics-bind") && !help.contains("--port"), "{help}");
+        }
     }
 
     #[test]
