@@ -15,6 +15,8 @@ mod harness;
 mod http;
 mod legacy;
 mod modern;
+#[cfg(feature = "cli")]
+mod observe;
 #[cfg(feature = "acme")]
 mod provision;
 #[cfg(feature = "docs")]
