@@ -12,6 +12,7 @@ mod empty_root;
 mod faults;
 mod harness;
 mod issuance;
+mod metrics;
 mod network;
 mod renewal;
 mod restart;
