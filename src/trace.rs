@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::entropy::Entropy;
+use crate::entropy::{Entropy, SystemEntropy};
 
 /// Which request something belongs to; nothing is known of one that came over stdio without a trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl fmt::Display for RequestId {
 }
 
 /// Makes ids: 16 hexadecimal digits, each once in a process, and telling nobody how many there were.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RequestIds(AtomicU64);
 
 impl RequestIds {
@@ -86,6 +86,13 @@ impl RequestIds {
         id = (id ^ (id >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         id = (id ^ (id >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         RequestId(format!("{:016x}", id ^ (id >> 31)).into())
+    }
+}
+
+impl Default for RequestIds {
+    /// By the system's own randomness.
+    fn default() -> Self {
+        Self::new(&SystemEntropy::new())
     }
 }
 
@@ -147,7 +154,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::entropy::SystemEntropy;
 
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
     const SPAN: &str = "00f067aa0ba902b7";
@@ -194,7 +200,7 @@ mod tests {
 
     #[test]
     fn ten_thousand_ids_differ_and_tell_no_count() {
-        let ids = RequestIds::new(&SystemEntropy::new());
+        let ids = RequestIds::default();
         let made: Vec<String> = (0..10_000).map(|_| ids.next().to_string()).collect();
         assert!(made.iter().all(|id| RequestId::parse(id).is_some() && id.len() == 16));
         assert_eq!(made.iter().collect::<HashSet<_>>().len(), made.len());

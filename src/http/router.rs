@@ -20,7 +20,6 @@ use super::request::Request;
 use super::response::{Response, text};
 use super::throttle::Throttle;
 use crate::metrics;
-use crate::trace::RequestIds;
 
 /// Answers the requests of a route. Never fails: an error is a response.
 ///
@@ -164,13 +163,6 @@ impl Router {
     #[must_use]
     pub fn with_metrics(mut self, metrics: Arc<metrics::Http>) -> Self {
         self.journal.metrics = metrics;
-        self
-    }
-
-    /// Makes the ids of requests by `ids`, in place of a count that every process begins alike.
-    #[must_use]
-    pub fn with_request_ids(mut self, ids: RequestIds) -> Self {
-        self.journal.ids = ids;
         self
     }
 

@@ -1,4 +1,4 @@
-//! How the server is watched: the listener of `/metrics`, ids and lines of requests.
+//! How the server is watched: the listener of `/metrics`, the lines of requests and of questions.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,14 +9,12 @@ use tracing::info;
 
 use crate::config::Log;
 use crate::docs::{Library, Urls};
-use crate::entropy::SystemEntropy;
 use crate::exposition::{self, Sources};
 use crate::http::{self, Lines, Plain, Router};
 use crate::mcp::tools::{self, Tools};
 use crate::mcp::transport::Hub;
 use crate::metrics;
 use crate::shutdown::Shutdown;
-use crate::trace::RequestIds;
 
 /// The parts whose numbers are shown.
 pub(super) struct Observed<'a> {
@@ -59,8 +57,8 @@ pub(super) fn tools(log: &Log, urls: Urls) -> tools::Options {
     tools::Options { log_queries: log.queries, ..tools::Options::new(urls) }
 }
 
-/// The router that gives each request an id that no other process gives, and logs it as the operator wants.
+/// The router that logs each request as the operator wants.
 pub(super) fn logged(router: Router, log: &Log) -> Router {
     let lines = if log.requests { Lines::Loud } else { Lines::Quiet };
-    router.with_request_ids(RequestIds::new(&SystemEntropy::new())).with_lines(lines)
+    router.with_lines(lines)
 }
