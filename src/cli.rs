@@ -3,21 +3,31 @@
 //! Owns the flags, the help, the process's outputs and exit codes: 0 done, 1 failed while running
 //! (or nothing found), 2 wrong usage or configuration. What a flag means is `config`'s.
 
+mod arguments;
+mod failure;
+mod help;
+mod log;
 mod options;
+mod shell;
 
 use std::ffi::OsString;
-use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser as _};
 
-use crate::commands::cert::{self, Ask, Haste, Why};
-use crate::commands::search::{self, Question};
-use crate::config::{self, Flags, Log, LogFormat, LogLevel};
-use crate::docs::SourceError;
-use crate::server;
-use options::{Asked, Certificate, Documents, Network, Observed, Process, Reading};
+use crate::commands;
+use crate::commands::cert::{Ask, Haste};
+use crate::commands::check::{Surroundings, Trial};
+use crate::commands::config::{self as show, Form};
+use crate::config::{self, Config, Flags, Log};
+use crate::docs::Source;
+use crate::server::{self, Inherited, Reread};
+use arguments::{Cert, Check, Cli, Command, Eval, Search};
+use failure::Failure;
+use options::Written;
 
 /// Parses `arguments` (the first is the program's name), runs the command, and says how it ended.
 #[must_use]
@@ -37,55 +47,139 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(cli: Cli) -> Result<ExitCode, Failure> {
-    let mut flags = Flags::default();
-    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(arguments) => {
-            arguments.documents.push(&mut flags);
-            arguments.reading.push(&mut flags);
-            arguments.network.push(&mut flags);
-            arguments.certificate.push(&mut flags);
-            arguments.observed.push(&mut flags);
-            arguments.asked.push(&mut flags);
-            let config = arguments.process.load(flags)?;
-            log(&config.log, "info");
-            block_on(server::serve(config, &mut io::stderr()))?;
+    let flags = Flags::default();
+    let Some(command) = cli.command else {
+        // Before the runtime starts its threads.
+        let inherited = Inherited::take()?;
+        let written = cli.serve.written(flags)?;
+        refuse_mistyped_command(&written.load()?)?;
+        return serve(written, inherited);
+    };
+    match command {
+        Command::Serve(arguments) => serve(arguments.written(flags)?, Inherited::take()?),
+        Command::Stdio(arguments) => stdio(arguments.load(flags)?),
+        Command::Cert(asked) => cert(asked, flags),
+        Command::Search(arguments) => search(arguments, flags),
+        Command::Eval(arguments) => eval(arguments, flags),
+        Command::Check(arguments) => check(arguments, flags),
+        Command::Config(arguments) => {
+            let form = if arguments.json { Form::Json } else { Form::Toml };
+            answer(true, show::run(&arguments.server.load(flags)?, form).as_bytes())
         }
-        Command::Stdio(arguments) => {
-            arguments.documents.push(&mut flags);
-            arguments.reading.push(&mut flags);
-            arguments.asked.push(&mut flags);
-            let config = arguments.process.load(flags)?;
-            log(&config.log, "info");
-            block_on(server::stdio(config))?;
-        }
-        Command::Cert(asked) => {
-            let (ask, server) = match asked {
-                Cert::Status { json, server } => (Ask::Status { json }, server),
-                Cert::Renew { force: false, server } => (Ask::Renew(Haste::Patient), server),
-                Cert::Renew { force: true, server } => (Ask::Renew(Haste::PassOverPause), server),
-                Cert::Revoke { reason, server } => (Ask::Revoke(reason), server),
-            };
-            server.network.push(&mut flags);
-            server.certificate.push(&mut flags);
-            let config = server.process.load(flags)?;
-            // A failure is the command's own error: told once.
-            log(&config.log, "warn,docquay::provision::report=off");
-            let mut answer = Vec::new();
-            let good = block_on(cert::run(config, ask, &mut answer))?;
-            print(&answer)?;
-            return Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) });
-        }
-        Command::Search(arguments) => {
-            arguments.documents.push(&mut flags);
-            let config = arguments.process.load(flags)?;
-            log(&config.log, "warn");
-            let mut answer = Vec::new();
-            let found = block_on(search::run(config, &arguments.question, &mut answer))?;
-            print(&answer)?;
-            return Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(1) });
-        }
+        Command::Token { name } => token(&name),
+        Command::Completions { shell } => answer(true, &shell::completions(shell)),
+        Command::Man { command, write } => man(&command, write.as_deref()),
     }
+}
+
+/// A first source that does not exist and reads like a command is probably meant to be one.
+fn refuse_mistyped_command(config: &Config) -> Result<(), Failure> {
+    let Some(Source::Path(path)) = config.sources.first().filter(|_| !config.docs.source_wait) else {
+        return Ok(());
+    };
+    let Some(word) = path.to_str().filter(|word| !word.contains(['/', '\\', '.']) && !path.exists()) else {
+        return Ok(());
+    };
+    let command = Cli::command();
+    let names = command.get_subcommands().map(clap::Command::get_name).chain(["help"]);
+    match config::nearest(word, names) {
+        Some(name) => Err(Failure {
+            what: format!("there is no command, file or folder `{word}`"),
+            cause: "what is no command is taken for a source".to_owned(),
+            help: format!("did you mean the command: docquay {name}"),
+            code: ExitCode::from(2),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn serve(written: Written, inherited: Inherited) -> Result<ExitCode, Failure> {
+    let config = written.load()?;
+    let level = log::start(&config.log, "info");
+    let again = Arc::new(Again { written, level });
+    block_on(server::serve(config, inherited, again, &io::stderr()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn stdio(config: Config) -> Result<ExitCode, Failure> {
+    log::start(&config.log, "info");
+    block_on(server::stdio(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn cert(asked: Cert, flags: Flags) -> Result<ExitCode, Failure> {
+    let (ask, server) = match asked {
+        Cert::Status { json, server } => (Ask::Status { json }, server),
+        Cert::Renew { force: false, server } => (Ask::Renew(Haste::Patient), server),
+        Cert::Renew { force: true, server } => (Ask::Renew(Haste::PassOverPause), server),
+        Cert::Revoke { reason, server } => (Ask::Revoke(reason), server),
+    };
+    let config = server.load(flags)?;
+    // A failure is the command's own error: told once.
+    log::start(&config.log, "warn,docquay::provision::report=off");
+    let mut text = Vec::new();
+    let good = block_on(commands::cert::run(config, ask, &mut text))?;
+    answer(good, &text)
+}
+
+fn search(Search { question, documents, process }: Search, mut flags: Flags) -> Result<ExitCode, Failure> {
+    documents.push(&mut flags);
+    let config = process.load(flags)?;
+    log::start(&config.log, "warn");
+    let mut text = Vec::new();
+    let found = block_on(commands::search::run(config, &question, &mut text))?;
+    answer(found, &text)
+}
+
+fn eval(arguments: Eval, mut flags: Flags) -> Result<ExitCode, Failure> {
+    let Eval { queries, limit, json, documents, process } = arguments;
+    documents.push(&mut flags);
+    let config = process.load(flags)?;
+    log::start(&config.log, "warn");
+    let mut text = Vec::new();
+    let all = block_on(commands::eval::run(config, &queries, limit, json, &mut text))?;
+    answer(all, &text)
+}
+
+fn check(arguments: Check, flags: Flags) -> Result<ExitCode, Failure> {
+    let config = arguments.server.load(flags)?;
+    // What is wrong is in the answer: told once.
+    log::start(&config.log, "off");
+    let trial = if arguments.dry_run { Trial::Order } else { Trial::None };
+    let around = Surroundings::of_this_machine();
+    let report = block_on(async { Ok(Box::pin(commands::check::run(config, trial, &around)).await) })?;
+    let text = if arguments.json { report.json() } else { report.text(colours(&io::stdout())) };
+    answer(!report.failed(), text.as_bytes())
+}
+
+fn token(name: &str) -> Result<ExitCode, Failure> {
+    let mut text = Vec::new();
+    commands::token::run(name, &mut text)?;
+    answer(true, &text)
+}
+
+fn man(command: &[String], write: Option<&Path>) -> Result<ExitCode, Failure> {
+    match write {
+        Some(folder) => {
+            shell::write_man(folder).map_err(|error| Failure::pages(folder, &error))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => match shell::man(command) {
+            Ok(Some(page)) => answer(true, &page),
+            _ => Err(Failure::no_page(command)),
+        },
+    }
+}
+
+/// Prints what a command has to say, and ends with 0 if all is well, else with 1.
+fn answer(good: bool, text: &[u8]) -> Result<ExitCode, Failure> {
+    print(text)?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Whether a stream may be coloured: it is a terminal, and nobody said no (no-color.org).
+fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The command's answer, in one locked write. A reader that went away (`| head -1`) has what it wanted.
@@ -123,210 +217,24 @@ fn block_on<T>(work: impl Future<Output = Result<T, server::Error>>) -> Result<T
     Ok(outcome?)
 }
 
-fn log(log: &Log, default: &str) {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .parse_lossy(log.level.as_ref().map_or(default, LogLevel::as_str));
-    let ansi = io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(ansi)
-        .with_target(false);
-    // A second subscriber in one process (an embedder's) is theirs to keep.
-    let _ = match log.format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
+/// Where SIGHUP finds the configuration.
+struct Again {
+    written: Written,
+    level: log::Level,
 }
 
-/// How a command ends when it fails: what, why, what to do.
-#[derive(Debug)]
-struct Failure {
-    what: String,
-    cause: String,
-    help: String,
-    code: ExitCode,
-}
+impl Reread for Again {
+    fn config(&self) -> Result<Config, config::Error> {
+        self.written.load()
+    }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let indent = |text: &str| text.trim().replace('\n', "\n       ");
-        writeln!(formatter, "error: {}", indent(&self.what))?;
-        writeln!(formatter, "cause: {}", indent(&self.cause))?;
-        writeln!(formatter, "help:  {}", indent(&self.help))
+    fn log(&self, log: &Log) {
+        self.level.set(log);
     }
 }
-
-impl From<config::Error> for Failure {
-    fn from(error: config::Error) -> Self {
-        Self { what: error.what, cause: error.cause, help: error.help, code: ExitCode::from(2) }
-    }
-}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Self {
-        Self { what: error.what, cause: error.cause, help: error.help, code: ExitCode::from(2) }
-    }
-}
-
-impl From<server::Error> for Failure {
-    fn from(error: server::Error) -> Self {
-        match error {
-            server::Error::Source(error) => error.into(),
-            server::Error::Config(error) => error.into(),
-            server::Error::Run { what, cause, help } => Self { what, cause, help, code: ExitCode::from(1) },
-        }
-    }
-}
-
-#[derive(Debug, Parser)]
-#[command(name = "docquay", version, about = ABOUT, long_about = LONG_ABOUT, after_long_help = AFTER_HELP)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: Serving,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Serve over HTTP (what docquay does without a command)
-    #[command(after_long_help = AFTER_HELP)]
-    Serve(Serving),
-    /// Serve one client over stdin and stdout
-    #[command(after_long_help = STDIO_HELP)]
-    Stdio(Stdio),
-    /// The certificate: its state, a renewal now, a revocation
-    #[command(subcommand, after_long_help = CERT_HELP)]
-    Cert(Cert),
-    /// Search on the command line, ranked as the server ranks
-    #[command(after_long_help = SEARCH_HELP)]
-    Search(Search),
-}
-
-#[derive(Debug, Args)]
-struct Serving {
-    #[command(flatten)]
-    documents: Documents,
-    #[command(flatten)]
-    reading: Reading,
-    #[command(flatten)]
-    network: Network,
-    #[command(flatten)]
-    certificate: Certificate,
-    #[command(flatten)]
-    observed: Observed,
-    #[command(flatten)]
-    asked: Asked,
-    #[command(flatten)]
-    process: Process,
-}
-
-#[derive(Debug, Args)]
-struct Stdio {
-    #[command(flatten)]
-    documents: Documents,
-    #[command(flatten)]
-    reading: Reading,
-    #[command(flatten)]
-    asked: Asked,
-    #[command(flatten)]
-    process: Process,
-}
-
-#[derive(Debug, Subcommand)]
-enum Cert {
-    /// What is there, until when, and what comes next; exit code 1 unless all is well
-    Status {
-        /// One JSON object; times are seconds since 1970
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        server: Certified,
-    },
-    /// Get a new one now, by the running server if there is one
-    Renew {
-        /// Although the pause after a failure is not over; never past four failed validations an hour
-        #[arg(long)]
-        force: bool,
-        #[command(flatten)]
-        server: Certified,
-    },
-    /// Tell the CA that it must not be trusted any more; a running server then gets a new one
-    Revoke {
-        /// Why
-        #[arg(long, value_enum, default_value = "unspecified")]
-        reason: Why,
-        #[command(flatten)]
-        server: Certified,
-    },
-}
-
-/// The options of a server that has a certificate.
-#[derive(Debug, Args)]
-struct Certified {
-    #[command(flatten)]
-    network: Network,
-    #[command(flatten)]
-    certificate: Certificate,
-    #[command(flatten)]
-    process: Process,
-}
-
-#[derive(Debug, Args)]
-struct Search {
-    #[command(flatten)]
-    question: Question,
-    #[command(flatten)]
-    documents: Documents,
-    #[command(flatten)]
-    process: Process,
-}
-
-const ABOUT: &str = "Documentation behind the Model Context Protocol";
-const LONG_ABOUT: &str = "\
-Documentation behind the Model Context Protocol: point docquay at a folder of Markdown or a site's
-JSON index, and MCP clients search and read it at http://127.0.0.1:8080/mcp.";
-const AFTER_HELP: &str = "\
-Examples:
-  docquay                                   serve docquay's own manual
-  docquay docs                              serve a folder of Markdown
-  docquay https://docs.example.com/index.json
-  docquay docs --bind '[::]' --base-url https://docs.example.com
-  docquay docs --domain docs.example.com --email ops@example.com --agree-tos
-  docquay search 'rotate a key' docs
-  claude mcp add docs -- docquay stdio docs
-
-Every option is also a variable (--base-url: DOCQUAY_BASE_URL; lists with commas) and a key of
-docquay.toml (base_url; a limit: [limits.http] body_bytes). A flag beats a variable beats the file.
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.
-SIGHUP reads the sources and the certificate's files again; SIGTERM and SIGINT let running requests finish.";
-const STDIO_HELP: &str = "\
-Examples:
-  claude mcp add docs -- docquay stdio ./docs
-  docquay stdio https://docs.example.com/index.json
-
-Nothing but messages goes to stdout; logs go to stderr.";
-const CERT_HELP: &str = "\
-Examples:
-  docquay cert status --domain docs.example.com
-  docquay cert renew --config /etc/docquay.toml
-  docquay cert revoke --config /etc/docquay.toml --reason key-compromise
-
-Takes the options, or the docquay.toml, of the server whose certificate it is.
-Exit codes: 0 all is well, 1 not so, 2 wrong usage or configuration.";
-const SEARCH_HELP: &str = "\
-Examples:
-  docquay search 'rotate a key' ./docs
-  docquay search --json --limit 3 max_connections https://docs.example.com/index.json
-
-Exit codes: 0 found, 1 nothing found, 2 wrong usage or configuration.";
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -59,6 +59,10 @@ fn explain(url: &str, error: &Error) -> SourceError {
         ErrorKind::Status(_) => "the server's own log says more; it is asked again",
         ErrorKind::TooLarge(_) => "raise `limits.source_bytes`, or split the index",
         ErrorKind::Redirect => "name the URL that the redirect leads to",
+        _ if error.proxy().is_some() => {
+            "see that `outbound_proxy` is right, has its name and password, and lets this server through; \
+             it is asked again"
+        }
         _ => "see that the server can be reached from here; it is asked again",
     };
     SourceError { what: format!("cannot fetch {url}"), cause, help: help.to_owned() }

@@ -63,11 +63,15 @@ extern crate self as docquay;
 
 // Leaves.
 pub mod clock;
+#[cfg(feature = "acme")]
+pub mod dns;
 pub mod entropy;
 pub mod metrics;
 pub mod names;
 #[cfg(feature = "outbound")]
 pub mod outbound;
+#[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "each feature uses its part"))]
+mod platform;
 #[cfg(feature = "acme")]
 pub mod secret;
 pub mod shutdown;
@@ -76,6 +80,7 @@ pub mod trace;
 pub mod x509;
 
 // Siblings: each owns its Options and Limits, none imports another.
+pub mod access;
 #[cfg(feature = "acme")]
 pub mod acme;
 #[cfg(feature = "docs")]
@@ -88,6 +93,7 @@ pub mod store;
 pub mod tls;
 
 // Glue.
+pub mod admission;
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(all(feature = "docs", feature = "outbound"))]

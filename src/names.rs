@@ -1,11 +1,15 @@
-//! Names that arrive from outside, parsed once: a `Host` ([`Authority`]), an [`Origin`], and what a
-//! certificate is for ([`Identifier`]).
+//! Names that arrive from outside, parsed once: a `Host` ([`Authority`]), an [`Origin`], what a
+//! certificate is for ([`Identifier`]), and a range of addresses ([`Network`]).
 //!
 //! RFC 9110 §4.2 and §7.2 (authority), RFC 6454 §6.2 (origin serialisation), RFC 8555 §7.1.4 and RFC 8738
 //! (identifiers).
 
+mod network;
+
 use std::fmt;
 use std::net::IpAddr;
+
+pub use network::{Network, NetworkError};
 
 /// A host with an optional port, as in `Host`, `:authority` and the middle of a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,9 +1,10 @@
 //! The HTTP client for what docquay asks of others: reqwest over rustls with ring, roots of our own.
 //!
-//! Owns deadlines, caps, redirects and which addresses may be reached. Reads nothing from the environment:
-//! no proxy, no key log, no extra roots. RFC 9110 §13 (validators), §15.4 (redirects).
+//! Owns deadlines, caps, redirects, the way through a proxy, and which addresses may be reached. Reads nothing from
+//! the environment: no proxy, no key log, no extra roots. RFC 9110 §13 (validators), §15.4 (redirects).
 
 mod direct;
+mod proxy;
 mod resolve;
 
 use std::collections::HashSet;
@@ -23,6 +24,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::TrustAnchor;
 
 pub use direct::{Direct, DirectOptions};
+pub use proxy::{Proxy, ProxyError};
 pub use resolve::{NoResolver, lookup};
 
 /// Most redirects of one request.
@@ -36,6 +38,7 @@ const REDIRECTS: usize = 5;
 pub struct Client {
     inner: reqwest::Client,
     named: Named,
+    proxy: Option<Proxy>,
 }
 
 /// What an earlier answer said of its version; sent back so that an unchanged document is not sent again.
@@ -68,13 +71,24 @@ impl Client {
     /// # Errors
     /// When the TLS configuration cannot be made.
     pub fn new() -> Result<Self, Error> {
+        Self::with_proxy(None)
+    }
+
+    /// The same through a proxy, if there is one. It resolves the names, and so decides which addresses are reached.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn with_proxy(proxy: Option<&Proxy>) -> Result<Self, Error> {
         let named = Named::default();
-        let inner = builder(Vec::new())?
+        if let Some(proxy) = proxy {
+            named.admit(proxy.host());
+        }
+        let inner = builder(Vec::new(), proxy)?
             .redirect(Policy::custom(redirect))
             .dns_resolver(named.clone())
             .build()
-            .map_err(|error| Error { kind: ErrorKind::Build, source: Some(error.into()) })?;
-        Ok(Self { inner, named })
+            .map_err(|error| Error::new(ErrorKind::Build, error))?;
+        Ok(Self { inner, named, proxy: proxy.cloned() })
     }
 
     /// Fetches `url` whole, unless it still has the `version`. Cancel safe.
@@ -90,14 +104,13 @@ impl Client {
         deadline: Duration,
     ) -> Result<Answer, Error> {
         let work = self.get_now(url, version, max_bytes);
-        tokio::time::timeout(deadline, work)
-            .await
-            .map_err(|source| Error { kind: ErrorKind::TimedOut(deadline), source: Some(source.into()) })?
+        let done = tokio::time::timeout(deadline, work).await;
+        let done = done.unwrap_or_else(|late| Err(Error::new(ErrorKind::TimedOut(deadline), late)));
+        done.map_err(|error| error.through(self.proxy.as_ref()))
     }
 
     async fn get_now(&self, url: &str, version: &Version, max_bytes: usize) -> Result<Answer, Error> {
-        let url =
-            Url::parse(url).map_err(|error| Error { kind: ErrorKind::Url, source: Some(error.into()) })?;
+        let url = Url::parse(url).map_err(|error| Error::new(ErrorKind::Url, error))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(ErrorKind::Url.into());
         }
@@ -113,6 +126,9 @@ impl Client {
         match response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED => return Ok(Answer::Unchanged),
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED if self.proxy.is_some() => {
+                return Err(Error::new(ErrorKind::Connect, "proxy authorization required"));
+            }
             status => return Err(ErrorKind::Status(status).into()),
         }
         let version = Version {
@@ -133,20 +149,26 @@ pub fn ascii_host(name: &str) -> Option<String> {
     url.host_str().filter(|_| alone).map(str::to_owned)
 }
 
-/// What every client of ours has: ring, Mozilla's roots and `further` ones, no proxy, our name.
-fn builder(further: Vec<TrustAnchor<'static>>) -> Result<ClientBuilder, Error> {
+/// What every client of ours has: ring, Mozilla's roots and `further` ones, the named proxy or none, our name.
+fn builder(further: Vec<TrustAnchor<'static>>, proxy: Option<&Proxy>) -> Result<ClientBuilder, Error> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     roots.roots.extend(further);
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error { kind: ErrorKind::Build, source: Some(error.into()) })?
+        .map_err(|error| Error::new(ErrorKind::Build, error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+    // First, since it forgets proxies that were named before it.
+    let mut builder = reqwest::Client::builder()
         .no_proxy()
+        .tls_backend_preconfigured(tls)
         .referer(false)
-        .user_agent(concat!("docquay/", env!("CARGO_PKG_VERSION"))))
+        .user_agent(concat!("docquay/", env!("CARGO_PKG_VERSION")));
+    if let Some(proxy) = proxy {
+        let proxy = reqwest::Proxy::all(proxy.url().clone());
+        builder = builder.proxy(proxy.map_err(|error| Error::new(ErrorKind::Build, error))?);
+    }
+    Ok(builder)
 }
 
 fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -265,6 +287,7 @@ impl StdError for Refusal {}
 pub struct Error {
     kind: ErrorKind,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    proxy: Option<Proxy>,
 }
 
 /// The kinds of [`Error`].
@@ -298,6 +321,20 @@ impl Error {
         self.kind
     }
 
+    /// The proxy that the request went through; the fault may be its own.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    fn new(kind: ErrorKind, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind, source: Some(source.into()), proxy: None }
+    }
+
+    fn through(self, proxy: Option<&Proxy>) -> Self {
+        Self { proxy: proxy.cloned(), ..self }
+    }
+
     fn from_send(error: reqwest::Error) -> Self {
         let kind = if error.is_redirect() {
             ErrorKind::Redirect
@@ -306,17 +343,17 @@ impl Error {
         } else {
             ErrorKind::Broken
         };
-        Self { kind, source: Some(error.without_url().into()) }
+        Self::new(kind, error.without_url())
     }
 
     fn from_body(error: reqwest::Error) -> Self {
-        Self { kind: ErrorKind::Broken, source: Some(error.without_url().into()) }
+        Self::new(ErrorKind::Broken, error.without_url())
     }
 }
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
-        Self { kind, source: None }
+        Self { kind, source: None, proxy: None }
     }
 }
 
@@ -326,12 +363,20 @@ impl fmt::Display for Error {
             ErrorKind::Build => formatter.write_str("the HTTP client could not be made"),
             ErrorKind::Roots => formatter.write_str("the further roots are not certificates in PEM"),
             ErrorKind::Url => formatter.write_str("not a URL that this client asks"),
-            ErrorKind::Connect => formatter.write_str("no connection"),
+            ErrorKind::Connect => match &self.proxy {
+                Some(proxy) => write!(formatter, "no connection through the proxy {proxy}"),
+                None => formatter.write_str("no connection"),
+            },
             ErrorKind::Redirect => formatter.write_str("the redirect is refused"),
             ErrorKind::Status(status) => write!(formatter, "the server answered {status}"),
             ErrorKind::TooLarge(limit) => write!(formatter, "the answer is larger than {limit} bytes"),
             ErrorKind::Broken => formatter.write_str("the answer ended early or is no HTTP"),
-            ErrorKind::TimedOut(deadline) => write!(formatter, "no whole answer within {deadline:?}"),
+            ErrorKind::TimedOut(deadline) => match &self.proxy {
+                Some(proxy) => {
+                    write!(formatter, "no whole answer within {deadline:?} through the proxy {proxy}")
+                }
+                None => write!(formatter, "no whole answer within {deadline:?}"),
+            },
         }
     }
 }

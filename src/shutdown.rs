@@ -1,5 +1,7 @@
 //! One signal from the composition root to every task: finish what runs, start nothing new.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 /// A pair: the root keeps the [`Trigger`], every task a clone of the [`Shutdown`].
@@ -42,6 +44,13 @@ impl Shutdown {
         let mut receiver = self.0.clone();
         // An error means that the trigger is gone: nobody is left to serve for.
         let _ = receiver.wait_for(|draining| *draining).await;
+    }
+
+    /// Completes `span` after the drain began, or after this was asked if that was later. Cancel safe: asked again,
+    /// it waits anew.
+    pub async fn drained_for(&self, span: Duration) {
+        self.draining().await;
+        tokio::time::sleep(span).await;
     }
 }
 

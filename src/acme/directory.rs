@@ -46,6 +46,20 @@ pub struct Meta {
 }
 
 impl Directory {
+    /// Of a CA that is not known: no entry, and nothing said of itself.
+    #[must_use]
+    pub fn without_entries() -> Self {
+        Self {
+            new_nonce: String::new(),
+            new_account: String::new(),
+            new_order: String::new(),
+            revoke_cert: None,
+            key_change: None,
+            renewal_info: None,
+            meta: Meta::default(),
+        }
+    }
+
     /// The URL of a resource that not every CA has.
     pub(super) fn optional<'a>(url: Option<&'a String>, name: &'static str) -> Result<&'a str, Error> {
         url.map(String::as_str).ok_or_else(|| ErrorKind::NotOffered(name).into())

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::outbound::{Direct, DirectOptions, Error};
+use crate::outbound::{Direct, DirectOptions, Error, Proxy};
 
 /// The answer that is being waited for.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, TransportError>> + Send + 'a>>;
@@ -58,6 +58,8 @@ impl StdError for TransportError {
 pub struct Options {
     /// Roots beside Mozilla's: PEM. Default none.
     pub ca_pem: Option<Vec<u8>>,
+    /// The proxy to go through, which then resolves the CA's name. Default none.
+    pub proxy: Option<Proxy>,
     /// From the name to a TLS connection. Default 10 s.
     pub connect: Duration,
     /// From the request to the last byte of the answer, a backstop behind [`Limits`](super::Limits). Default 150 s.
@@ -69,7 +71,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let DirectOptions { connect, deadline, max_bytes, .. } = DirectOptions::default();
-        Self { ca_pem: None, connect, deadline, max_bytes }
+        Self { ca_pem: None, proxy: None, connect, deadline, max_bytes }
     }
 }
 
@@ -85,6 +87,7 @@ impl HttpTransport {
     pub fn new(options: &Options) -> Result<Self, TransportError> {
         let mut direct = DirectOptions::default();
         direct.roots_pem.clone_from(&options.ca_pem);
+        direct.proxy.clone_from(&options.proxy);
         direct.connect = options.connect;
         direct.deadline = options.deadline;
         direct.max_bytes = options.max_bytes;

@@ -1,12 +1,13 @@
 //! The options of the commands, in the groups of the help; each group hands its own to [`Flags`].
 
+use std::io::{self, IsTerminal as _};
 use std::iter;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::Resettable;
 
-use crate::config::{self, Config, Flags};
+use crate::config::{self, Config, Flags, ShowProgress};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Documents")]
@@ -15,7 +16,7 @@ pub(super) struct Documents {
     #[arg(value_name = "SOURCE", help_heading = Resettable::Reset)]
     sources: Vec<String>,
     /// Where the same pages are published, for their links
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     site_url: Option<String>,
 }
 
@@ -37,7 +38,7 @@ pub(super) struct Network {
     /// Port; 0 for any free one [default: 8080, or 443 with a certificate]
     #[arg(short, long, value_name = "PORT")]
     port: Option<String>,
-    /// Address; [::] for all, IPv4 too [default: 127.0.0.1, or [::] with one]
+    /// Address; [::] for all [default: 127.0.0.1, or [::] with one]
     #[arg(short, long, value_name = "ADDRESS")]
     bind: Option<String>,
     /// How clients reach this server: https://docs.example.com
@@ -47,11 +48,20 @@ pub(super) struct Network {
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
     /// Web origin that may call: https://app.example.com; repeatable
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", hide_short_help = true)]
     allow_origin: Vec<String>,
+    /// Let in only whoever sends a token of this file
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<String>,
+    /// Proxy in front whose Forwarded or X-Forwarded-* is believed: an address or a network; repeatable
+    #[arg(long, value_name = "NETWORK", hide_short_help = true)]
+    trusted_proxies: Vec<String>,
     /// Silence on a stream before a comment; 0 for none [default: 15s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     sse_keep_alive: Option<String>,
+    /// From SIGTERM until nothing new is accepted; /readyz says no meanwhile [default: 0]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    drain_delay: Option<String>,
 }
 
 /// Where the certificate comes from.
@@ -77,7 +87,7 @@ pub(super) struct Certificate {
     #[arg(long, hide_short_help = true)]
     ephemeral_certs: bool,
     /// Directory of the CA [default: Let's Encrypt]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     acme_directory: Option<String>,
     /// Let's Encrypt's staging CA, for trying things out
     #[arg(long)]
@@ -104,10 +114,10 @@ pub(super) struct Certificate {
     #[arg(long, value_name = "URL", hide_short_help = true)]
     fallback_acme_directory: Option<String>,
     /// Use this certificate chain instead, PEM; read again when it changes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     tls_cert: Option<String>,
     /// The key of --tls-cert, PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     tls_key: Option<String>,
 }
 
@@ -138,11 +148,14 @@ pub(super) struct Process {
     /// Read this file [default: ./docquay.toml, if there is one]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// error, warn, info, debug, trace, or directives [default: info; search: warn]
+    /// Ask the CA and URL sources through this proxy: http://proxy.example.com:3128
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    outbound_proxy: Option<String>,
+    /// error, warn, info, debug, trace, or directives [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// text or json [default: text]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", hide_short_help = true)]
     log_format: Option<String>,
     /// Change a limit: http.body_bytes=1MiB; repeatable (--help lists them)
     #[arg(long, value_name = "KEY=VALUE", hide_short_help = true, long_help = limits_help())]
@@ -170,7 +183,10 @@ impl Network {
         flags.push("base_url", "--base-url", self.base_url);
         flags.push("allow_host", "--allow-host", self.allow_host);
         flags.push("allow_origin", "--allow-origin", self.allow_origin);
+        flags.push("token_file", "--token-file", self.token_file);
+        flags.push("trusted_proxies", "--trusted-proxies", self.trusted_proxies);
         flags.push("sse_keep_alive", "--sse-keep-alive", self.sse_keep_alive);
+        flags.push("drain_delay", "--drain-delay", self.drain_delay);
     }
 }
 
@@ -212,12 +228,36 @@ impl Asked {
 
 impl Process {
     /// Adds its own flags to the others and reads the rest of the configuration.
-    pub(super) fn load(self, mut flags: Flags) -> Result<Config, config::Error> {
+    pub(super) fn load(self, flags: Flags) -> Result<Config, config::Error> {
+        self.written(flags)?.load()
+    }
+
+    /// Adds its own flags to the others.
+    pub(super) fn written(self, mut flags: Flags) -> Result<Written, config::Error> {
+        flags.push("outbound_proxy", "--outbound-proxy", self.outbound_proxy);
         flags.push("log_level", "--log-level", self.log_level);
         flags.push("log_format", "--log-format", self.log_format);
         self.limits.iter().try_for_each(|limit| flags.push_limit(limit))?;
+        Ok(Written { flags, file: self.config })
+    }
+}
+
+/// Where the configuration is written: the flags, the file that they name, the environment.
+#[derive(Debug)]
+pub(super) struct Written {
+    flags: Flags,
+    file: Option<PathBuf>,
+}
+
+impl Written {
+    /// The configuration as it is written now.
+    pub(super) fn load(&self) -> Result<Config, config::Error> {
         let variable = |name: &str| std::env::var_os(name);
-        Config::load(flags, &variable, self.config.as_deref(), Path::new(""))
+        let mut config = Config::load(self.flags.clone(), &variable, self.file.as_deref(), Path::new(""))?;
+        if io::stderr().is_terminal() {
+            config.progress = ShowProgress::OnStderr;
+        }
+        Ok(config)
     }
 }
 

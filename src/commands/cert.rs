@@ -81,7 +81,7 @@ pub async fn run(mut config: Config, ask: Ask, out: &mut Vec<u8>) -> Result<bool
                     .to_owned(),
         });
     }
-    let (options, store) = certificates::parts_of(&config.certificates).await?;
+    let (options, store) = certificates::parts_of(&config).await?;
     let Some(name) = options.names.first().map(CertificateName::new) else { return Ok(false) };
     match ask {
         Ask::Status { json } => status(&options, &store, json, out).await,

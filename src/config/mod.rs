@@ -4,23 +4,31 @@
 //! composition root reads the whole [`Config`].
 
 mod certificates;
+mod effective;
 mod error;
 mod keys;
 mod raw;
 mod value;
+mod written;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use certificates::{Certificates, Security};
+pub use effective::Effective;
 pub use error::Error;
 pub use raw::Flags;
+pub(crate) use raw::nearest;
 pub use value::BaseUrl;
 
 use crate::docs::{self, Source};
-use crate::{http, mcp, tls};
+use crate::names::Network;
+use crate::outbound::Proxy;
+use crate::{access, http, mcp, tls};
 use raw::{Entry, Place};
 
 /// Everything an operator can set, each value validated. The default serves docquay's own manual at
@@ -40,8 +48,16 @@ pub struct Config {
     pub certificates: Certificates,
     /// `allow_host` and `allow_origin`; the bound address, domains and `base_url`'s host are added at start.
     pub policy: http::HostPolicy,
+    /// Whose tokens are let in; none: everybody is.
+    pub token_file: Option<PathBuf>,
+    /// Peers whose word on where a request comes from is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The proxy that the CA and URL sources are asked through.
+    pub outbound_proxy: Option<Proxy>,
     /// How sources are read.
     pub docs: docs::Options,
+    /// How often one client may ask.
+    pub access: access::Limits,
     /// Limits of handshakes.
     pub tls: tls::Limits,
     /// Limits of connections and requests.
@@ -52,8 +68,24 @@ pub struct Config {
     pub sse_keep_alive: Option<Duration>,
     /// Where `/metrics` is served; none: nowhere.
     pub metrics_bind: Option<SocketAddr>,
+    /// From the wish to end until listeners close; `/readyz` says no meanwhile. Default 0.
+    pub drain_delay: Duration,
     /// What is logged, and how.
     pub log: Log,
+    /// Whether the first reading of the documents is shown while it goes on. No key: the command line sees for itself
+    /// whether there is a terminal.
+    pub progress: ShowProgress,
+    given: Given,
+}
+
+/// Whether a long reading of the documents is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShowProgress {
+    /// It is not: a library, or a process that nobody watches.
+    #[default]
+    No,
+    /// On stderr, which is a terminal, in one line that is gone when it is done.
+    OnStderr,
 }
 
 /// What is logged, and how. Logs go to stderr.
@@ -85,7 +117,7 @@ pub enum LogFormat {
 pub struct LogLevel(pub(in crate::config) String);
 
 impl LogLevel {
-    /// As it was written.
+    /// Its directives, each `level` or `module=level`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -101,13 +133,20 @@ impl Default for Config {
             base_url: None,
             certificates: Certificates::default(),
             policy: http::HostPolicy::default(),
+            token_file: None,
+            trusted_proxies: Vec::new(),
+            outbound_proxy: None,
             docs: docs::Options::default(),
+            access: access::Limits::default(),
             tls: tls::Limits::default(),
             http: http::Limits::default(),
             mcp: mcp::Limits::default(),
             sse_keep_alive: Some(Duration::from_secs(15)),
             metrics_bind: None,
+            drain_delay: Duration::ZERO,
             log: Log::default(),
+            given: Given::default(),
+            progress: ShowProgress::No,
         }
     }
 }
@@ -125,16 +164,33 @@ impl Config {
         folder: &Path,
     ) -> Result<Self, Error> {
         let written = read_file(file, variable, folder)?;
-        let mut layers = [written, raw::environment(variable)?, flags.entries];
+        Self::of(Given::of([written, raw::environment(variable)?, flags.entries]))
+    }
+
+    fn of(given: Given) -> Result<Self, Error> {
         let mut config = Self::default();
-        for key in keys::all() {
-            let mut stronger = layers.iter_mut().rev();
-            let entries = stronger.find_map(|layer| take(layer, key.name));
-            for entry in entries.into_iter().flatten() {
-                entry.apply(&mut config)?;
-            }
+        for entry in given.0.values().flatten() {
+            entry.apply(&mut config)?;
         }
-        Ok(config)
+        Ok(Self { given, ..config })
+    }
+
+    /// The keys that were set to something else in `other`, or in one of the two alone.
+    #[must_use]
+    pub fn changed(&self, other: &Self) -> Vec<&'static str> {
+        let differ = |name: &&str| !self.given.same(&other.given, name);
+        keys::all().map(|key| key.name).filter(differ).collect()
+    }
+
+    /// This configuration with `newer`'s word on those keys that `adopts` names. Fields set otherwise than by
+    /// [`load`](Self::load) are lost.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn adopt(&self, newer: &Self, adopts: impl Fn(&str) -> bool) -> Result<Self, Error> {
+        let ours = self.given.0.iter().filter(|(key, _)| !adopts(key));
+        let theirs = newer.given.0.iter().filter(|(key, _)| adopts(key));
+        Self::of(Given(ours.chain(theirs).map(|(key, entries)| (*key, entries.clone())).collect()))
     }
 
     /// Where to listen: as configured, else every address with a certificate, else this machine alone.
@@ -177,10 +233,45 @@ impl Config {
     }
 }
 
+/// What was set, as it was written, with its places; by key.
+#[derive(Clone, Default)]
+struct Given(BTreeMap<&'static str, Vec<Entry>>);
+
+impl Given {
+    /// Of layers, the strongest last.
+    fn of(mut layers: [Vec<Entry>; 3]) -> Self {
+        let mut given = Self::default();
+        for key in keys::all() {
+            let mut stronger = layers.iter_mut().rev();
+            if let Some(entries) = stronger.find_map(|layer| take(layer, key.name)) {
+                given.0.insert(key.name, entries);
+            }
+        }
+        given
+    }
+
+    fn place(&self, key: &str) -> Option<&Place> {
+        self.0.get(key)?.first().map(|entry| &entry.place)
+    }
+
+    fn same(&self, other: &Self, key: &str) -> bool {
+        let values = |given: &Self| -> Option<Vec<String>> {
+            Some(given.0.get(key)?.iter().flat_map(|entry| entry.values.clone()).collect())
+        };
+        values(self) == values(other)
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Given")
+    }
+}
+
 /// Every limit without its `limits.`, with its default as it is written.
 pub fn limits() -> impl Iterator<Item = (&'static str, String)> {
     let default = Config::default();
-    keys::all().filter_map(move |key| Some((key.name.strip_prefix("limits.")?, key.show(&default)?)))
+    keys::all().filter_map(move |key| Some((key.name.strip_prefix("limits.")?, key.show(&default).pop()?)))
 }
 
 impl Entry {
@@ -203,7 +294,7 @@ fn take(layer: &mut Vec<Entry>, name: &str) -> Option<Vec<Entry>> {
     let (mut found, rest): (Vec<Entry>, Vec<Entry>) =
         std::mem::take(layer).into_iter().partition(|entry| entry.key.name == name);
     *layer = rest;
-    if found.first().is_some_and(|entry| !entry.key.list) {
+    if found.first().is_some_and(|entry| !entry.key.is_list()) {
         found.drain(..found.len().saturating_sub(1));
     }
     Some(found).filter(|found| !found.is_empty())
@@ -244,7 +335,7 @@ mod tests {
         Config::load(flags, &variable, None, folder.path())
     }
 
-    fn flag(key: &str, value: &str) -> Flags {
+    pub(super) fn flag(key: &str, value: &str) -> Flags {
         let mut flags = Flags::default();
         match key.strip_prefix("limits.") {
             Some(limit) => flags.push_limit(&format!("{limit}={value}")).unwrap(),
@@ -254,10 +345,14 @@ mod tests {
     }
 
     /// A value that no key has by default.
-    fn sample(key: &str) -> &'static str {
+    pub(super) fn sample(key: &str) -> &'static str {
         match key {
             "source" => "/tmp/pages",
-            "certs" | "acme_ca_file" | "eab_hmac_key_file" | "tls_cert" | "tls_key" => "/tmp/file",
+            "certs" | "acme_ca_file" | "eab_hmac_key_file" | "tls_cert" | "tls_key" | "token_file" => {
+                "/tmp/file"
+            }
+            "trusted_proxies" => "10.0.0.0/8",
+            "outbound_proxy" => "http://proxy.example:3128",
             "bind" => "127.0.0.7",
             "base_url" | "site_url" => "https://docs.example.com",
             "allow_origin" => "https://app.example.com",
@@ -287,6 +382,7 @@ mod tests {
             site_url,
             source_wait,
             fetch: _,
+            progress: _,
         } = &config.docs;
         format!(
             "{config:#?}\nreload_every: {reload_every:?}\nsettle: {settle:?}\nfetch_time: {fetch_time:?}\n\
@@ -337,6 +433,22 @@ mod tests {
         assert_eq!(load(Flags::default(), &variables, file).unwrap().address().port(), 2);
         assert_eq!(load(Flags::default(), &[], file).unwrap().address().port(), 3);
         assert_eq!(load(Flags::default(), &[], "").unwrap().address().port(), 8080);
+    }
+
+    #[test]
+    fn what_changed_is_known_by_key_and_may_be_adopted_in_part() {
+        let variables = [("DOCQUAY_ALLOW_HOST", "a.example")];
+        let of = |file: &str| load(flag("email", "ops@example.com"), &variables, file).unwrap();
+        let old = of("port = 1\nbase_url = \"https://a.example\"\n[limits.http]\nbody_bytes = 7\n");
+        let new =
+            of("port = 2\nsource = \"docs\"\nallow_host = \"b.example\"\n[limits.http]\nbody_bytes = 7\n");
+        // The variable still beats the file.
+        assert_eq!(old.changed(&new), ["source", "port", "base_url"]);
+        assert_eq!(old.changed(&old), [""; 0]);
+        let both = old.adopt(&new, |key| key != "port").unwrap();
+        assert_eq!((both.port, both.sources.len(), both.base_url.is_none()), (Some(1), 1, true));
+        assert_eq!((both.http.body_bytes, both.policy.hosts.len()), (7, 1));
+        assert_eq!(both.changed(&new), ["port"]);
     }
 
     #[test]

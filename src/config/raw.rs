@@ -11,7 +11,7 @@ use super::error::Error;
 use super::keys::{self, Key};
 
 /// One key that was set, with its values as text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: &'static Key,
     pub(crate) values: Vec<String>,
@@ -38,7 +38,7 @@ impl fmt::Display for Place {
 }
 
 /// The flags of a command line, in the order given.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Flags {
     pub(super) entries: Vec<Entry>,
 }
@@ -87,7 +87,7 @@ pub(crate) fn environment(variable: &dyn Fn(&str) -> Option<OsString>) -> Result
         if name == "DOCQUAY_PORT" && value.starts_with("tcp://") {
             continue;
         }
-        let values = if key.list {
+        let values = if key.is_list() {
             value.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
         } else {
             vec![value.trim().to_owned()]
@@ -143,7 +143,7 @@ impl File<'_> {
     }
 
     fn values(&self, key: &Key, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Error> {
-        if key.list
+        if key.is_list()
             && let Some(items) = value.get_ref().as_array()
         {
             return items.iter().map(|item| self.scalar(key, item)).collect();
@@ -159,7 +159,7 @@ impl File<'_> {
             other => Err(Error::new(
                 format!("{}: `{}` has the wrong type", self.place(value.span().start), key.name),
                 format!("it is {} {}", article(other.type_str()), other.type_str()),
-                if key.list { "write it as [\"…\", \"…\"]" } else { "write one string or number" },
+                if key.is_list() { "write it as [\"…\", \"…\"]" } else { "write one string or number" },
             )),
         }
     }
@@ -181,7 +181,7 @@ fn is_table(name: &str) -> bool {
 }
 
 fn tables() -> impl Iterator<Item = &'static str> {
-    ["limits", "limits.tls", "limits.http", "limits.mcp", "limits.docs"].into_iter()
+    ["limits", "limits.access", "limits.tls", "limits.http", "limits.mcp", "limits.docs"].into_iter()
 }
 
 fn unknown(place: &str, name: &str) -> Error {
@@ -197,6 +197,14 @@ fn unknown(place: &str, name: &str) -> Error {
         ),
     };
     Error::new(what, "docquay has no option of that name", help)
+}
+
+/// The candidate that `word` is most likely a slip of the pen for; none if none is near.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = candidates.into_iter().map(|candidate| (distance(candidate, word), candidate));
+    let (edits, candidate) = near.min_by_key(|(edits, _)| *edits)?;
+    // Two letters of a word of four are half of it: another word.
+    (edits <= 1.max(candidate.len() / 3)).then_some(candidate)
 }
 
 /// How many letters to insert, remove, replace or swap to make one word the other.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::LogLevel;
 use super::error::Wrong;
 use crate::acme::ChallengeKind;
-use crate::names::{Authority, HostName, Identifier, Origin};
-use crate::outbound;
+use crate::names::{Authority, HostName, Identifier, Network, NetworkError, Origin};
+use crate::outbound::{self, Proxy};
 
 /// An absolute `http(s)` address without query or fragment, and without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +114,23 @@ pub(super) fn host(text: &str) -> Result<HostName, Wrong> {
             "write the name alone, without scheme and port: docs.example.com; or * for any",
         )
     })
+}
+
+/// A trusted proxy, or a network of them.
+pub(super) fn network(text: &str) -> Result<Network, Wrong> {
+    Network::parse(text).map_err(|error| {
+        let help = match error {
+            NetworkError::Inside(network) => format!("write {network}, or the address alone"),
+            _ => "write an address or a network: 127.0.0.1, 10.0.0.0/8, 2001:db8::/32".to_owned(),
+        };
+        Wrong::new(format!("`{text}` is {error}"), help)
+    })
+}
+
+/// The proxy to go out through. What it says is not repeated: it may hold a password.
+pub(super) fn outbound_proxy(text: &str) -> Result<Proxy, Wrong> {
+    let help = "write it as http://proxy.example.com:3128, with a name and a password as http://NAME:PASSWORD@HOST:PORT";
+    Proxy::parse(text).map_err(|error| Wrong::new(format!("it is {error}"), help))
 }
 
 /// What a certificate is for: a domain name, in Unicode too, or an address.
@@ -236,18 +253,41 @@ pub(super) fn count<N: TryFrom<u64>>(text: &str) -> Result<N, Wrong> {
         .ok_or_else(|| Wrong::new(format!("`{text}` is no count"), "use a whole number from 1"))
 }
 
-/// A level, or directives with one each.
-pub(super) fn log_level(text: &str) -> Result<LogLevel, Wrong> {
-    for directive in text.split(',') {
-        let level = directive.rsplit('=').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if !["off", "error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
-            return Err(Wrong::new(
-                format!("there is no log level `{level}`"),
-                "use error, warn, info, debug, trace, off, or info,docquay::http=debug",
-            ));
-        }
+/// How many of something; zero is any number.
+pub(super) fn count_or_off(text: &str) -> Result<u32, Wrong> {
+    match text.trim_start_matches('0') {
+        "" if !text.is_empty() => Ok(0),
+        _ => count(text).map_err(|wrong| Wrong::new(wrong.cause, "use a whole number, or 0 for any number")),
     }
-    Ok(LogLevel(text.to_owned()))
+}
+
+/// A level, or directives with one each: `info,docquay::http=debug`.
+pub(super) fn log_level(text: &str) -> Result<LogLevel, Wrong> {
+    let directives: Result<Vec<_>, _> = text.split(',').map(|written| directive(written.trim())).collect();
+    Ok(LogLevel(directives?.join(",")))
+}
+
+fn directive(written: &str) -> Result<String, Wrong> {
+    let (module, level) = match written.rsplit_once('=') {
+        Some((module, level)) => (Some(module.trim()), level.trim()),
+        None => (None, written),
+    };
+    let level = level.to_ascii_lowercase();
+    if !["off", "error", "warn", "info", "debug", "trace"].contains(&level.as_str()) {
+        return Err(Wrong::new(
+            format!("there is no log level `{level}`"),
+            "use error, warn, info, debug, trace, off, or info,docquay::http=debug",
+        ));
+    }
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':');
+    match module {
+        None => Ok(level),
+        Some(module) if !module.is_empty() && module.bytes().all(is_part) => Ok(format!("{module}={level}")),
+        Some(module) => Err(Wrong::new(
+            format!("`{module}` is no module"),
+            "name a module and its level, as in docquay::http=debug",
+        )),
+    }
 }
 
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
@@ -264,6 +304,20 @@ const LONGEST_MILLIS: u64 = 100 * 366 * 24 * 3_600_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn log_levels_are_levels_or_modules_with_one() {
+        for (text, plain) in [
+            ("debug", "debug"),
+            ("WARN", "warn"),
+            ("info, docquay::http = Debug,hyper=off", "info,docquay::http=debug,hyper=off"),
+        ] {
+            assert_eq!(log_level(text), Ok(LogLevel(plain.to_owned())), "{text}");
+        }
+        for text in ["", "loud", "info,", "docquay", "=debug", "docquay[span]=debug", "a=b=info"] {
+            assert!(log_level(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn durations_carry_a_unit_or_are_seconds() {
@@ -329,5 +383,22 @@ mod tests {
         for text in ["0", "-1", "many", "4294967296"] {
             assert!(count::<u32>(text).is_err(), "{text}");
         }
+        assert_eq!((count_or_off("0"), count_or_off("600")), (Ok(0), Ok(600)));
+        for text in ["", "-1", "off", "4294967296"] {
+            assert!(count_or_off(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_an_address_or_a_network() {
+        assert!(network("10.0.0.0/8").is_ok() && network("::1").is_ok());
+        assert_eq!(network("10.0.0.1/8").unwrap_err().help, "write 10.0.0.0/8, or the address alone");
+        assert!(network("proxy.internal").unwrap_err().help.contains("127.0.0.1"));
+    }
+
+    #[test]
+    fn a_wrong_outbound_proxy_is_not_repeated() {
+        let wrong = outbound_proxy("socks5://ana:secret@proxy:1080").unwrap_err();
+        assert!(wrong.cause.contains("SOCKS") && !format!("{wrong:?}").contains("secret"), "{wrong:?}");
     }
 }

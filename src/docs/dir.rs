@@ -4,13 +4,15 @@
 //! walk, since git-sync and Kubernetes swap links under it. Never leaves the root.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, Metadata};
+use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::document::{self, Document};
+use super::progress::Step;
 use super::source::{Options, Reading, SourceError};
+use crate::platform::Identity;
 
 /// A document found by a walk.
 #[derive(Debug)]
@@ -49,7 +51,9 @@ pub(super) fn read(root: &Path, options: &Options) -> Result<Reading, SourceErro
     let mut reading = Reading { pages: Vec::new(), warnings: walk.warnings };
     let mut documents: Vec<(String, Document)> = Vec::new();
     let mut corpus = 0_u64;
+    options.progress.begin(Step::Reading, walk.found.len());
     for found in walk.found {
+        options.progress.advance();
         if found.bytes > options.source_bytes as u64 {
             return Err(too_large(&found.file, options.source_bytes, "limits.source_bytes"));
         }
@@ -154,21 +158,10 @@ fn walk(root: &Path) -> Result<Walk, SourceError> {
     real.hash(&mut hasher);
     for found in &walk.found {
         found.path.hash(&mut hasher);
-        fs::metadata(&found.file).map(|metadata| identity(&metadata)).ok().hash(&mut hasher);
+        fs::metadata(&found.file).map(|metadata| Identity::of(&metadata)).ok().hash(&mut hasher);
     }
     walk.stamp = hasher.finish();
     Ok(walk)
-}
-
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> (u64, i64, i64, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-fn identity(metadata: &Metadata) -> (u64, Option<std::time::SystemTime>) {
-    (metadata.len(), metadata.modified().ok())
 }
 
 struct Walker {

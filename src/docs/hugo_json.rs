@@ -9,6 +9,7 @@ use std::io::Read;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::progress::{Progress, Step};
 use super::source::{Options, Reading, SourceError};
 use super::{Page, address, document, front_matter, markdown, section};
 
@@ -31,7 +32,9 @@ pub(super) fn read(
     base: Option<&str>,
     options: &Options,
 ) -> Result<Reading, SourceError> {
-    let mut sink = Sink { base, left: options.corpus_bytes, ..Sink::default() };
+    let progress = options.progress.clone();
+    progress.begin(Step::Reading, 0);
+    let mut sink = Sink { base, left: options.corpus_bytes, progress, ..Sink::default() };
     let mut json = serde_json::Deserializer::from_reader(reader);
     let read = IndexSeed(&mut sink).deserialize(&mut json).and_then(|()| json.end());
     if let Err(error) = read {
@@ -85,6 +88,7 @@ struct Sink<'a> {
     /// From 1; 0 before the first.
     entry: usize,
     field: Option<String>,
+    progress: Progress,
 }
 
 struct IndexSeed<'s, 'a>(&'s mut Sink<'a>);
@@ -209,6 +213,7 @@ impl<'de> Visitor<'de> for Entry<'_, '_> {
             )
         })?;
         self.sink.pages.push(page);
+        self.sink.progress.advance();
         Ok(())
     }
 

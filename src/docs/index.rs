@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use super::language::{LANGUAGES, Language};
 use super::postings::{Builder, Postings};
+use super::progress::{Progress, Step};
 use super::query::{Outcome, Query, Target};
 use super::quote::fingerprint;
 use super::resolve::{Ids, make_unique};
@@ -40,7 +41,13 @@ impl Index {
     /// Builds the index. Ids are made unique here (`id`, `id~2`); the caller logs `duplicates`.
     /// A page without sections gets an empty one, so that its title can be found.
     #[must_use]
-    pub fn build(mut pages: Vec<Page>) -> Self {
+    pub fn build(pages: Vec<Page>) -> Self {
+        Self::build_watched(pages, &Progress::default())
+    }
+
+    /// The same, saying how far it is.
+    pub(super) fn build_watched(mut pages: Vec<Page>, progress: &Progress) -> Self {
+        progress.begin(Step::Indexing, pages.len());
         let duplicates = make_unique(&mut pages);
         for page in &mut pages {
             if page.sections.is_empty() {
@@ -52,6 +59,7 @@ impl Index {
         let languages = languages(&pages);
         for (page, language) in pages.iter().zip(&languages) {
             index.add(page, *language, &mut words);
+            progress.advance();
         }
         index.words = index.lengths.iter().copied().map(u64::from).sum();
         index.page_languages = languages;

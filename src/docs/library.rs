@@ -25,8 +25,7 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// Sources and the index made of them.
 pub struct Library {
-    sources: Arc<[Source]>,
-    options: Arc<Options>,
+    wanted: watch::Sender<Wanted>,
     index: watch::Sender<Arc<Index>>,
     state: watch::Sender<State>,
     /// Held for the length of a reload: one at a time.
@@ -54,21 +53,60 @@ impl Library {
     /// A missing or unreadable path (unless `source_wait`), a malformed index. An unreachable URL is
     /// no error: the library starts empty and not ready, and [`run`](Self::run) tries again.
     pub async fn open(sources: Vec<Source>, options: Options) -> Result<Self, SourceError> {
-        let library = Self {
+        let library = Self::new(sources, options)?;
+        library.load().await?;
+        Ok(library)
+    }
+
+    /// A library that has read nothing yet: [`load`](Self::load) comes next.
+    ///
+    /// # Errors
+    /// When the system gives no thread to read on.
+    pub fn new(sources: Vec<Source>, options: Options) -> Result<Self, SourceError> {
+        Ok(Self {
             loader: Loader::start()?,
             known: Mutex::new(Known::new(&sources)),
-            sources: sources.into(),
-            options: Arc::new(options),
+            wanted: watch::Sender::new(Wanted::new(sources, options)),
             index: watch::Sender::new(Arc::default()),
             state: watch::Sender::new(State::default()),
             metrics: Arc::default(),
-        };
-        let mut known = library.known.lock().await;
+        })
+    }
+
+    /// The first reading.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub async fn load(&self) -> Result<(), SourceError> {
+        let mut known = self.known.lock().await;
         // An index that is not there yet may come; one that is wrong will not mend itself.
-        let outcome = library.load(&mut known, Reread::All).await?;
-        library.settle(&mut known, outcome);
-        drop(known);
-        Ok(library)
+        let wanted = self.wanted();
+        let outcome = self.read(&wanted, &mut known, Reread::All).await?;
+        self.settle(&mut known, outcome);
+        Ok(())
+    }
+
+    /// Completes when the first reading is over, be it that a source is still waited for. Cancel safe.
+    pub async fn loaded(&self) {
+        // The sender is ours, so that it cannot be gone.
+        let _ = self.state.subscribe().wait_for(|state| state.ready || state.failure.is_some()).await;
+    }
+
+    /// Reads other sources, or the same otherwise, and from now on keeps these current; tells whether the pages
+    /// changed.
+    ///
+    /// # Errors
+    /// When one of them cannot be read: everything stays as it was.
+    pub async fn replace(&self, sources: Vec<Source>, options: Options) -> Result<bool, SourceError> {
+        let mut known = self.known.lock().await;
+        let (mut fresh, wanted) = (known.for_others(&sources), Wanted::new(sources, options));
+        let outcome = self.read(&wanted, &mut fresh, Reread::All).await?;
+        if let Some(error) = fresh.waiting_for() {
+            return Err(error);
+        }
+        *known = fresh;
+        self.wanted.send_replace(wanted);
+        Ok(self.settle(&mut known, outcome))
     }
 
     /// The index as it is now.
@@ -95,6 +133,11 @@ impl Library {
         &self.metrics
     }
 
+    /// What was left out of the index, as of the last load; waits for a load that is going on.
+    pub async fn warnings(&self) -> Vec<String> {
+        self.known.lock().await.warnings().to_vec()
+    }
+
     /// Wakes at each change of the state.
     #[must_use]
     pub fn subscribe_state(&self) -> watch::Receiver<State> {
@@ -111,21 +154,19 @@ impl Library {
 
     /// Watches, scans and polls until `shutdown` drains.
     pub async fn run(&self, shutdown: Shutdown) {
-        if !self.sources.iter().any(|source| !matches!(source, Source::Manual)) {
-            return shutdown.draining().await;
-        }
+        let mut wanted = self.wanted.subscribe();
         let mut watch = self.follow(Watch::new()).await;
         let mut failures = 0_u32;
         loop {
-            let wait = if self.state.borrow().failure.is_some() {
-                self.retry_after(failures)
-            } else {
-                self.options.reload_every
-            };
             let woken = watch.waker();
             tokio::select! {
                 () = shutdown.draining() => return,
-                () = tokio::time::sleep(wait) => {}
+                Ok(()) = wanted.changed() => {
+                    failures = 0;
+                    watch = self.follow(watch).await;
+                    continue;
+                }
+                () = self.next_look(failures) => {}
                 () = woken.notified() => tokio::select! {
                     () = shutdown.draining() => return,
                     () = self.quiet(&woken) => {}
@@ -143,14 +184,31 @@ impl Library {
         }
     }
 
-    fn retry_after(&self, failures: u32) -> Duration {
-        FIRST_RETRY.saturating_mul(1 << failures.min(16)).min(self.options.reload_every)
+    /// Waits for the next scan or poll.
+    async fn next_look(&self, failures: u32) {
+        let failed = self.state.borrow().failure.is_some();
+        let (every, changing) = {
+            let wanted = self.wanted.borrow();
+            let changing = wanted.sources.iter().any(|source| !matches!(source, Source::Manual));
+            (wanted.options.reload_every, changing)
+        };
+        if changing {
+            tokio::time::sleep(if failed { retry_after(every, failures) } else { every }).await;
+        } else {
+            // The manual is part of the program.
+            std::future::pending().await
+        }
+    }
+
+    fn wanted(&self) -> Wanted {
+        self.wanted.borrow().clone()
     }
 
     /// Waits until a burst of events is over; ten times `settle` at most.
     async fn quiet(&self, woken: &tokio::sync::Notify) {
+        let settle = self.wanted.borrow().options.settle;
         for _ in 0..10 {
-            if tokio::time::timeout(self.options.settle, woken.notified()).await.is_err() {
+            if tokio::time::timeout(settle, woken.notified()).await.is_err() {
                 return;
             }
         }
@@ -162,7 +220,7 @@ impl Library {
             Source::Path(path) => Some(path.clone()),
             Source::Manual | Source::Url(_) => None,
         };
-        let paths: Vec<PathBuf> = self.sources.iter().filter_map(path).collect();
+        let paths: Vec<PathBuf> = self.wanted.borrow().sources.iter().filter_map(path).collect();
         let follow = move || {
             watch.follow(&paths);
             watch
@@ -173,7 +231,8 @@ impl Library {
 
     async fn refresh(&self, reread: Reread) -> Result<bool, SourceError> {
         let mut known = self.known.lock().await;
-        match self.load(&mut known, reread).await {
+        let wanted = self.wanted();
+        match self.read(&wanted, &mut known, reread).await {
             Ok(outcome) => Ok(self.settle(&mut known, outcome)),
             Err(error) => {
                 self.fail(&error);
@@ -182,9 +241,9 @@ impl Library {
         }
     }
 
-    async fn load(&self, known: &mut Known, reread: Reread) -> Result<Outcome, SourceError> {
-        let sources = Arc::clone(&self.sources);
-        load::load(&self.loader, sources, Arc::clone(&self.options), known, reread == Reread::All).await
+    async fn read(&self, wanted: &Wanted, known: &mut Known, reread: Reread) -> Result<Outcome, SourceError> {
+        let Wanted { sources, options } = wanted.clone();
+        load::load(&self.loader, sources, options, known, reread == Reread::All).await
     }
 
     /// Publishes what was loaded; tells whether the index is new.
@@ -247,10 +306,27 @@ impl fmt::Debug for Library {
         let state = self.state();
         formatter
             .debug_struct("Library")
-            .field("sources", &self.sources)
+            .field("sources", &self.wanted().sources)
             .field("state", &state)
             .finish_non_exhaustive()
     }
+}
+
+/// What is to be read, and how.
+#[derive(Clone)]
+struct Wanted {
+    sources: Arc<[Source]>,
+    options: Arc<Options>,
+}
+
+impl Wanted {
+    fn new(sources: Vec<Source>, options: Options) -> Self {
+        Self { sources: sources.into(), options: Arc::new(options) }
+    }
+}
+
+fn retry_after(most: Duration, failures: u32) -> Duration {
+    FIRST_RETRY.saturating_mul(1 << failures.min(16)).min(most)
 }
 
 /// Which sources a reload reads.
@@ -282,10 +358,10 @@ mod tests {
         assert_eq!(library.state().loads, 2);
     }
 
-    #[tokio::test]
-    async fn retries_back_off_up_to_the_reload_interval() {
-        let library = Library::open(vec![Source::Manual], Options::default()).await.unwrap();
-        let waits: Vec<u64> = (0..7).map(|failures| library.retry_after(failures).as_secs()).collect();
+    #[test]
+    fn retries_back_off_up_to_the_reload_interval() {
+        let most = Options::default().reload_every;
+        let waits: Vec<u64> = (0..7).map(|failures| retry_after(most, failures).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::index::Index;
 use super::loader::Loader;
+use super::progress::Step;
 use super::source::{Fetched, Options, Reading, Source, SourceError, Validators};
 
 /// How often a folder that changes under its reading is read anew.
@@ -53,11 +54,21 @@ impl Known {
         Self { sources, pages: None, warnings: Vec::new() }
     }
 
+    /// For other sources, none of them read, in place of these.
+    pub(super) fn for_others(&self, sources: &[Source]) -> Self {
+        Self { pages: self.pages, warnings: self.warnings.clone(), ..Self::new(sources) }
+    }
+
     /// Those warnings that the last load did not have.
     pub(super) fn news(&mut self, warnings: Vec<String>) -> Vec<String> {
         let news = warnings.iter().filter(|warning| !self.warnings.contains(warning)).cloned().collect();
         self.warnings = warnings;
         news
+    }
+
+    /// Those of the last load.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Why not every source has been read yet.
@@ -94,6 +105,7 @@ pub(super) async fn load(
     let mut tries = 0;
     loop {
         let result = load_once(loader, &sources, &options, known, all).await;
+        options.progress.end();
         tries += 1;
         match result {
             Err(_) if tries < TRIES && moved(loader, &sources, known).await => {
@@ -162,7 +174,8 @@ async fn load_once(
     if known.pages.replace(hash) == Some(hash) {
         return Ok(Outcome::Loaded { index: None, warnings });
     }
-    let index = loader.run(move || Ok(Arc::new(Index::build(pages)))).await?;
+    let progress = options.progress.clone();
+    let index = loader.run(move || Ok(Arc::new(Index::build_watched(pages, &progress)))).await?;
     Ok(Outcome::Loaded { index: Some(index), warnings })
 }
 
@@ -237,6 +250,7 @@ async fn gather(
         cause: "this build fetches no URLs".to_owned(),
         help: "download the index and name the file".to_owned(),
     })?;
+    options.progress.begin(Step::Fetching, 0);
     let fetched = fetch.fetch(url, validators, options.source_bytes, options.fetch_time).await?;
     Ok(match fetched {
         Fetched::Unchanged => None,

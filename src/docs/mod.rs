@@ -18,6 +18,7 @@ mod manual;
 mod markdown;
 mod plan;
 mod postings;
+mod progress;
 mod query;
 mod quote;
 mod rank;
@@ -34,6 +35,7 @@ mod whole;
 
 pub use index::Index;
 pub use library::{Library, State};
+pub use progress::{Progress, Step};
 pub use query::{Hit, Outcome, Query, Target};
 pub use source::{Fetch, Fetched, Options, Source, SourceError, Validators};
 pub use urls::Urls;

@@ -52,3 +52,14 @@ pub enum Target {
         section: usize,
     },
 }
+
+impl Target {
+    /// Whether a hit is of this page or this section.
+    #[must_use]
+    pub fn has(self, hit: &Hit) -> bool {
+        match self {
+            Self::Page(page) => hit.page == page,
+            Self::Section { page, section } => (hit.page, hit.section) == (page, section),
+        }
+    }
+}

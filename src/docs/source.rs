@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::progress::Progress;
 use super::{Page, dir, document, hugo_json, manual};
 
 /// A source as the operator named it.
@@ -107,6 +108,8 @@ pub struct Options {
     pub source_wait: bool,
     /// How URLs are fetched; none: a URL source is an error.
     pub fetch: Option<Arc<dyn Fetch>>,
+    /// How far a load is; a clone kept elsewhere can be looked at.
+    pub progress: Progress,
 }
 
 impl Default for Options {
@@ -120,6 +123,7 @@ impl Default for Options {
             site_url: None,
             source_wait: false,
             fetch: None,
+            progress: Progress::default(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One connection: which HTTP it speaks, then hyper with clocks of our own.
 //!
 //! Owns the sniffing of HTTP/2's preface (prior knowledge, RFC 9113 §3.3), hyper's settings, and the
-//! end of a connection: a graceful one when the server drains, at once when a clock says so. Generic
-//! over the stream: TLS hands in its decrypted one. hyper-util's automatic builder does the same
-//! sniffing, but without a deadline.
+//! end of a connection: a graceful one when the server drains, at once when a clock says so. Takes any
+//! stream: TLS hands in its decrypted one. hyper-util's automatic builder does the same sniffing, but
+//! without a deadline.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -13,12 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::StatusCode;
+use ::http::header::{CONNECTION, HeaderValue};
 use bytes::{Bytes, BytesMut};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -29,37 +31,48 @@ use super::exchange::{Exchange, Followed};
 use super::limits::Limits;
 use super::request::Request;
 use super::response::text;
-use super::router::Router;
+use super::terms::Terms;
 use crate::shutdown::Shutdown;
 
-/// What every connection of a listener shares.
+/// What a connection was accepted with.
 #[derive(Debug)]
 pub(super) struct Context {
-    pub(super) router: Arc<Router>,
+    /// Of its listener: each request is answered by the router of its moment.
+    pub(super) terms: watch::Receiver<Arc<Terms>>,
+    /// Of the moment when it was accepted.
     pub(super) limits: Limits,
     pub(super) scheme: Scheme,
+    pub(super) shutdown: Shutdown,
 }
 
+/// A stream of any kind, so that hyper and h2 are compiled once: a copy for each kind is 400 KB of program.
+type AnyStream = Box<dyn Stream>;
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// Speaks HTTP over `stream` until the peer ends, a clock ends it, or the drain is through.
-pub(super) async fn serve<S>(mut stream: S, peer: SocketAddr, context: Arc<Context>, shutdown: Shutdown)
+pub(super) async fn serve<S>(mut stream: S, peer: SocketAddr, context: Arc<Context>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let sniffed = tokio::select! {
         sniffed = timeout(context.limits.sniff, sniff(&mut stream)) => sniffed,
-        () = shutdown.draining() => return,
+        // Not at once: the request is on the way.
+        () = context.shutdown.drained_for(FIRST_REQUEST) => return,
     };
     let Ok(Some((protocol, prefix))) = sniffed else { return };
+    let stream: AnyStream = Box::new(stream);
     let activity = Activity::new();
     match protocol {
         Protocol::Http1 => {
             let io = ClockedIo::new(stream, prefix, Arc::clone(&activity), ReadClocks::Here, &context.limits);
-            Box::pin(serve_http1(io, peer, context, activity, shutdown)).await;
+            Box::pin(serve_http1(io, peer, context, activity)).await;
         }
         Protocol::Http2 => {
             let clocks = ReadClocks::Driver;
             let io = ClockedIo::new(stream, prefix, Arc::clone(&activity), clocks, &context.limits);
-            Box::pin(serve_http2(io, peer, context, activity, shutdown)).await;
+            Box::pin(serve_http2(io, peer, context, activity)).await;
         }
     }
 }
@@ -88,16 +101,14 @@ async fn sniff<S: AsyncRead + Unpin>(stream: &mut S) -> Option<(Protocol, Bytes)
     }
 }
 
-async fn serve_http1<S>(
-    io: ClockedIo<S>,
+async fn serve_http1(
+    io: ClockedIo<AnyStream>,
     peer: SocketAddr,
     context: Arc<Context>,
     activity: Arc<Activity>,
-    shutdown: Shutdown,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let builder = http1_builder(&context.limits);
+    let shutdown = context.shutdown.clone();
     let service = service_fn(move |request| {
         let answer = answer(request, peer, Arc::clone(&context), Arc::clone(&activity));
         async move { Ok::<_, Infallible>(answer.await) }
@@ -106,24 +117,26 @@ async fn serve_http1<S>(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = shutdown.draining() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        // A client of a kept-alive connection may have sent its next request already: closing now would lose it.
+        // It gets its answer, and with that the word that there will be no more.
+        () = shutdown.draining() => match timeout(LAST_REQUEST, connection.as_mut()).await {
+            Ok(ended) => ended,
+            Err(_elapsed) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        },
     };
     log_end(peer, ended);
 }
 
-async fn serve_http2<S>(
-    io: ClockedIo<S>,
+async fn serve_http2(
+    io: ClockedIo<AnyStream>,
     peer: SocketAddr,
     context: Arc<Context>,
     activity: Arc<Activity>,
-    shutdown: Shutdown,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let streams = Streams::default();
+) {
+    let (streams, shutdown) = (Streams::default(), context.shutdown.clone());
     let Limits { idle, write_stall, .. } = context.limits;
     let builder = http2_builder(&context.limits, streams.clone());
     let watched = Arc::clone(&activity);
@@ -173,10 +186,11 @@ async fn answer(
     activity: Arc<Activity>,
 ) -> ::http::Response<Followed> {
     let running = activity.begin();
-    let (router, limits) = (&context.router, &context.limits);
+    let (limits, version) = (&context.limits, request.version());
+    let router = Arc::clone(&context.terms.borrow().router);
     let route = router.find(request.uri().path());
-    let exchange = Exchange::begin(router, &request, peer, router.name(route));
-    let response = if request.headers().len() > limits.header_fields {
+    let mut exchange = Exchange::begin(&router, &request, peer, router.name(route));
+    let mut response = if request.headers().len() > limits.header_fields {
         // hyper counts for HTTP/1 alone.
         text(
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -186,8 +200,11 @@ async fn answer(
         let request = Request::incoming(request, peer, limits)
             .with_scheme(context.scheme)
             .with_trace(exchange.trace().clone(), exchange.is_logged());
-        router.answer_at(route, request).await
+        router.answer_at(route, request, exchange.asker()).await
     };
+    if version < ::http::Version::HTTP_2 && context.shutdown.is_draining() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     exchange.answer(response, running)
 }
 
@@ -260,6 +277,12 @@ const RESETS: usize = 64;
 
 /// Between pings, and how long their answer may take.
 const PING: Duration = Duration::from_secs(20);
+
+/// From the drain until a connection on which nothing has come yet is closed.
+pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(2);
+
+/// From the drain until a kept-alive connection without a request is closed.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
 
 /// From the last GOAWAY until we hang up.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@
 //! the answer is told too: without a status.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -62,12 +62,22 @@ pub struct Note {
     pub parent: Option<TraceParent>,
 }
 
+/// Who asks, as far as the guard knows.
+#[derive(Debug, Default)]
+pub(super) struct Asker {
+    /// The client's address, if a trusted proxy passed the request on.
+    pub(super) client: Option<IpAddr>,
+    /// The name that its token was made for.
+    pub(super) caller: Option<Arc<str>>,
+}
+
 /// A request that is not over.
 #[derive(Debug)]
 pub(super) struct Exchange {
     router: Arc<Router>,
     trace: Trace,
     peer: SocketAddr,
+    asker: Asker,
     method: &'static str,
     route: &'static str,
     begun: Instant,
@@ -88,6 +98,7 @@ impl Exchange {
             trace: trace(head.headers(), &router.journal().ids),
             router: Arc::clone(router),
             peer,
+            asker: Asker::default(),
             method: metrics::http_method(head.method().as_str()),
             route: route.unwrap_or(metrics::OTHER),
             begun: Instant::now(),
@@ -99,6 +110,11 @@ impl Exchange {
 
     pub(super) fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    /// Where it is noted who asks.
+    pub(super) fn asker(&mut self) -> &mut Asker {
+        &mut self.asker
     }
 
     /// Whether its line will be written.
@@ -139,12 +155,14 @@ impl Exchange {
         let duration_ms = milliseconds(self.begun.elapsed());
         let rpc_method = note.map(|note| note.rpc_method);
         let revision = note.and_then(|note| note.revision);
-        let client = note.and_then(|note| note.client.as_deref());
+        let client_name = note.and_then(|note| note.client.as_deref());
+        let client = self.asker.client.map(tracing::field::display);
+        let caller = self.asker.caller.as_deref();
         macro_rules! line {
             ($level:ident) => {
                 $level!(
-                    request_id, trace_id, span_id, %peer, method, route, status, duration_ms, bytes, rpc_method,
-                    revision, client, "request"
+                    request_id, trace_id, span_id, %peer, client, caller, method, route, status, duration_ms,
+                    bytes, rpc_method, revision, client_name, "request"
                 )
             };
         }

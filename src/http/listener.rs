@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -17,8 +18,10 @@ use super::accept::Accept;
 use super::connection::{self, Context};
 use super::limits::Limits;
 use super::router::Router;
+use super::terms::Terms;
 use super::throttle::Throttle;
 use crate::metrics::{self, Bound};
+use crate::names::Network;
 use crate::shutdown::Shutdown;
 
 /// Serves `listener` until `shutdown` drains and every connection has ended (or the drain limit
@@ -32,9 +35,20 @@ pub async fn serve<A: Accept>(
     limits: Limits,
     shutdown: Shutdown,
 ) {
-    let drain = limits.drain;
-    let context = Arc::new(Context { router, limits, scheme: A::SCHEME });
-    let service = Arc::new(Service { accept, context, shutdown: shutdown.clone() });
+    // The sender may go: the terms stay as they are.
+    let (_, terms) = watch::channel(Arc::new(Terms { router, limits }));
+    serve_on_terms(listener, accept, terms, shutdown).await;
+}
+
+/// Like [`serve`], on terms that may change meanwhile: a request is answered by the router of its moment, a
+/// connection keeps the limits with which it was accepted.
+pub async fn serve_on_terms<A: Accept>(
+    listener: TcpListener,
+    accept: A,
+    terms: watch::Receiver<Arc<Terms>>,
+    shutdown: Shutdown,
+) {
+    let service = Arc::new(Service { accept, terms: terms.clone(), shutdown: shutdown.clone() });
     let mut open = Open::default();
     let mut backoff = Backoff::default();
     loop {
@@ -42,9 +56,7 @@ pub async fn serve<A: Accept>(
             accepted = listener.accept(), if !backoff.waits() => match accepted {
                 Ok((stream, peer)) => {
                     backoff = Backoff::default();
-                    // An IPv4 peer of a dual-stack socket is known, and logged, by its own address.
-                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                    open.admit(stream, peer, &service);
+                    open.admit(stream, canonical(peer), &service);
                 }
                 Err(error) => backoff.failed(&error),
             },
@@ -53,28 +65,36 @@ pub async fn serve<A: Accept>(
             () = shutdown.draining() => break,
         }
     }
-    // Closed first: whoever connects from here on is told so by the kernel.
-    drop(listener);
-    open.drain(drain).await;
+    open.take_waiting(listener, &service);
+    let limit = terms.borrow().limits.drain;
+    open.drain(limit).await;
 }
 
 /// What the connections of a listener have in common.
 struct Service<A> {
     accept: A,
-    context: Arc<Context>,
+    terms: watch::Receiver<Arc<Terms>>,
     shutdown: Shutdown,
 }
 
 impl<A: Accept> Service<A> {
-    /// One connection from its socket to its end. A drain ends a handshake that is in progress at once: no
-    /// request has been promised an answer yet.
-    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, _open: OpenConnection) {
+    /// One connection from its socket to its end. A drain leaves a handshake in progress some time: whoever got
+    /// through to this listener is answered, though the next would go elsewhere.
+    async fn connection(
+        self: Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        limits: Limits,
+        _open: OpenConnection,
+    ) {
         let accepted = tokio::select! {
             accepted = self.accept.accept(socket, peer) => accepted,
-            () = self.shutdown.draining() => return,
+            () = self.shutdown.drained_for(connection::FIRST_REQUEST) => return,
         };
         let Some(stream) = accepted else { return };
-        connection::serve(stream, peer, Arc::clone(&self.context), self.shutdown.clone()).await;
+        let (terms, shutdown) = (self.terms.clone(), self.shutdown.clone());
+        let context = Context { terms, limits, scheme: A::SCHEME, shutdown };
+        connection::serve(stream, peer, Arc::new(context)).await;
     }
 }
 
@@ -82,8 +102,8 @@ impl<A: Accept> Service<A> {
 #[derive(Debug, Default)]
 struct Open {
     tasks: JoinSet<()>,
-    addresses: HashMap<Id, IpAddr>,
-    per_address: HashMap<IpAddr, usize>,
+    addresses: HashMap<Id, Network>,
+    per_address: HashMap<Network, usize>,
     refusals: Throttle,
 }
 
@@ -93,9 +113,11 @@ impl Open {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.forget(ended);
         }
-        let address = client(peer.ip());
-        if let Some(bound) = self.bound_reached(address, &service.context.limits) {
-            service.context.router.metrics().refuse(bound);
+        let terms = service.terms.borrow().clone();
+        let address = client(peer.ip(), &terms.router);
+        let limits = terms.limits.clone();
+        if let Some(bound) = self.bound_reached(address, &limits) {
+            terms.router.metrics().refuse(bound);
             if let Some(unreported) = self.refusals.admit() {
                 let bound = bound.as_str();
                 tracing::warn!(%peer, bound, unreported, "connection refused: too many are open");
@@ -105,16 +127,30 @@ impl Open {
         // A small answer must not wait for the acknowledgement of the one before it. Failing means
         // that the peer has gone; the first read will tell.
         let _ = stream.set_nodelay(true);
-        let counted = OpenConnection::of(service.context.router.metrics());
-        let id = self.tasks.spawn(Arc::clone(service).connection(stream, peer, counted)).id();
+        let counted = OpenConnection::of(terms.router.metrics());
+        let id = self.tasks.spawn(Arc::clone(service).connection(stream, peer, limits, counted)).id();
         if let Some(address) = address {
             self.addresses.insert(id, address);
             *self.per_address.entry(address).or_default() += 1;
         }
     }
 
+    /// Takes those whom the kernel has let in already, as far as they came before this, and closes the listener:
+    /// whoever connects from then on is told so by the kernel.
+    fn take_waiting<A: Accept>(&mut self, listener: TcpListener, service: &Arc<Service<A>>) {
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..service.terms.borrow().limits.connections {
+            // It does not block. An error ends it too: there is no later time.
+            let Ok((stream, peer)) = listener.accept() else { return };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.admit(stream, canonical(peer), service);
+            }
+        }
+    }
+
     /// The limit that stands in the way.
-    fn bound_reached(&self, address: Option<IpAddr>, limits: &Limits) -> Option<Bound> {
+    fn bound_reached(&self, address: Option<Network>, limits: &Limits) -> Option<Bound> {
         let from_address = address.and_then(|address| self.per_address.get(&address)).copied().unwrap_or(0);
         if self.tasks.len() >= limits.connections {
             Some(Bound::Connections)
@@ -164,16 +200,15 @@ impl Drop for OpenConnection {
     }
 }
 
-/// Whom a connection is counted for: loopback is exempt, and an IPv6 client owns its /64.
-fn client(address: IpAddr) -> Option<IpAddr> {
-    let address = address.to_canonical();
-    if address.is_loopback() {
-        return None;
-    }
-    Some(match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-    })
+/// An IPv4 peer of a dual-stack socket is known, and logged, by its own address.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
+/// Whom a connection is counted for. Nobody: this machine itself, and a proxy, which connects for many.
+fn client(address: IpAddr, router: &Router) -> Option<Network> {
+    let exempt = address.to_canonical().is_loopback() || router.is_proxy(address);
+    (!exempt).then(|| Network::of_client(address))
 }
 
 /// The pause after an accept that failed for want of descriptors or memory: such an error stays
@@ -217,11 +252,37 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::{Forwarded, Guard, HostPolicy, Request, Response};
+
+    /// Knows one proxy, and lets everybody in.
+    struct OneProxy;
+
+    impl Guard for OneProxy {
+        fn is_proxy(&self, peer: IpAddr) -> bool {
+            peer == IpAddr::from([192, 0, 2, 80])
+        }
+
+        fn forwarded(&self, _: IpAddr, _: &::http::HeaderMap) -> Option<Forwarded> {
+            None
+        }
+
+        fn meter(&self, _: &Request) -> Result<(), Box<Response>> {
+            Ok(())
+        }
+
+        fn admit(&self, _: &Request) -> Result<Option<Arc<str>>, Box<Response>> {
+            Ok(None)
+        }
+    }
+
+    fn of(address: &str) -> Option<Network> {
+        let router = Router::new(Vec::new(), HostPolicy::default()).with_guard(Arc::new(OneProxy));
+        client(address.parse().unwrap(), &router)
+    }
 
     #[test]
-    fn loopback_is_not_counted_and_an_ipv6_network_is_one_client() {
-        let of = |text: &str| client(text.parse().unwrap());
-        for text in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+    fn loopback_and_proxies_are_not_counted_and_an_ipv6_network_is_one_client() {
+        for text in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "192.0.2.80"] {
             assert_eq!(of(text), None, "{text}");
         }
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
@@ -231,7 +292,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_at_its_bound_is_refused_until_one_of_its_connections_ends() {
-        let address = client("192.0.2.1".parse().unwrap());
+        let address = of("192.0.2.1");
         let limits = Limits { connections_per_address: 2, ..Limits::default() };
         let mut open = Open::default();
         for _ in 0..2 {
@@ -241,7 +302,7 @@ mod tests {
             *open.per_address.entry(address.unwrap()).or_default() += 1;
         }
         assert_eq!(open.bound_reached(address, &limits), Some(Bound::PerAddress));
-        assert_eq!(open.bound_reached(client("192.0.2.2".parse().unwrap()), &limits), None);
+        assert_eq!(open.bound_reached(of("192.0.2.2"), &limits), None);
         assert_eq!(open.bound_reached(None, &limits), None);
         let ended = open.tasks.join_next_with_id().await.unwrap();
         open.forget(ended);

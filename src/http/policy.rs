@@ -41,15 +41,26 @@ impl HostPolicy {
         host.is_loopback() || self.hosts.contains(host)
     }
 
-    /// Judges a request's head; gives the allowed origin, if it names one.
-    pub(super) fn judge<'a>(&self, head: &'a Parts) -> Result<Option<&'a HeaderValue>, Refusal> {
-        self.judge_host(head)?;
+    /// Judges a request's head; gives the allowed origin, if it names one. `forwarded` are the hosts that a
+    /// trusted proxy says were asked for: where there are some, `Host` is the proxy's and has only to be there.
+    pub(super) fn judge<'a>(
+        &self,
+        head: &'a Parts,
+        forwarded: &[String],
+    ) -> Result<Option<&'a HeaderValue>, Refusal> {
+        let named = authority(head)?;
+        if forwarded.is_empty() {
+            self.judge_host(&named)?;
+        }
+        for host in forwarded {
+            let malformed = || Refusal::bad(format!("the forwarded host {host:?} is malformed\n"));
+            self.judge_host(&Authority::parse(host).ok().ok_or_else(malformed)?)?;
+        }
         self.judge_origin(&head.headers)
     }
 
-    fn judge_host(&self, head: &Parts) -> Result<(), Refusal> {
-        let named = authority(head)?;
-        if self.allows_host(&named) {
+    fn judge_host(&self, named: &Authority) -> Result<(), Refusal> {
+        if self.allows_host(named) {
             return Ok(());
         }
         let host = named.host();
@@ -162,12 +173,17 @@ mod tests {
 
     /// The status of a refusal, 200 for a request that is let in.
     fn judged(uri: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        judged_behind(&[], uri, fields)
+    }
+
+    fn judged_behind(forwarded: &[&str], uri: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let mut request = ::http::Request::get(uri);
         for (name, value) in fields {
             request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        match policy().judge(&head) {
+        let forwarded: Vec<String> = forwarded.iter().map(|host| (*host).to_owned()).collect();
+        match policy().judge(&head, &forwarded) {
             Ok(_) => (200, String::new()),
             Err(refusal) => (refusal.status.as_u16(), refusal.reason),
         }
@@ -247,6 +263,20 @@ mod tests {
         assert!(reason.contains("allow_origin = [\"https://evil.example\"]"));
         let (_, reason) = judged("/", &[("host", HERE), ("origin", "null")]);
         assert!(reason.contains("\"null\"") && reason.contains("allow_origin"));
+    }
+
+    #[test]
+    fn a_forwarded_host_is_judged_in_place_of_the_proxys_own() {
+        let rewritten = [("host", "backend:8080")];
+        assert_eq!(judged("/", &rewritten).0, 403);
+        assert_eq!(judged_behind(&["docs.example.com"], "/", &rewritten).0, 200);
+        assert_eq!(judged_behind(&["docs.example.com", "localhost:80"], "/", &rewritten).0, 200);
+        for forwarded in [&["evil.example"][..], &["docs.example.com", "evil.example"]] {
+            let (status, reason) = judged_behind(forwarded, "/", &[("host", HERE)]);
+            assert!(status == 403 && reason.contains("evil.example"), "{reason}");
+        }
+        assert_eq!(judged_behind(&["a b"], "/", &rewritten).0, 400);
+        assert_eq!(judged_behind(&["docs.example.com"], "/", &[]).0, 400);
     }
 
     #[test]

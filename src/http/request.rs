@@ -1,6 +1,7 @@
 //! A request on its way to a handler: head, peer, and a body that is read once, capped and timed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::StatusCode;
@@ -9,6 +10,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::accept::Scheme;
+use super::guard::Forwarded;
 use super::limits::Limits;
 use super::response::{Response, text};
 use crate::trace::Trace;
@@ -22,6 +24,8 @@ pub struct Request {
     scheme: Scheme,
     trace: Trace,
     is_logged: bool,
+    forwarded: Option<Forwarded>,
+    caller: Option<Arc<str>>,
     limit: usize,
     deadline: Duration,
 }
@@ -67,16 +71,34 @@ impl Request {
     #[must_use]
     pub fn whole(head: ::http::request::Parts, body: Bytes, peer: SocketAddr) -> Self {
         let limit = body.len();
-        let (body, scheme, trace) = (Source::Whole(body), Scheme::Http, Trace::default());
-        Self { head, body, peer, scheme, trace, is_logged: false, limit, deadline: Duration::MAX }
+        Self::new(head, Source::Whole(body), peer, limit, Duration::MAX)
     }
 
     /// A request that hyper is still receiving.
     pub(super) fn incoming(request: ::http::Request<Incoming>, peer: SocketAddr, limits: &Limits) -> Self {
         let (head, body) = request.into_parts();
-        let (body, scheme, trace) = (Source::Hyper(body), Scheme::Http, Trace::default());
-        let (limit, deadline) = (limits.body_bytes, limits.body);
-        Self { head, body, peer, scheme, trace, is_logged: false, limit, deadline }
+        Self::new(head, Source::Hyper(body), peer, limits.body_bytes, limits.body)
+    }
+
+    fn new(
+        head: ::http::request::Parts,
+        body: Source,
+        peer: SocketAddr,
+        limit: usize,
+        deadline: Duration,
+    ) -> Self {
+        Self {
+            head,
+            body,
+            peer,
+            scheme: Scheme::Http,
+            trace: Trace::default(),
+            is_logged: false,
+            forwarded: None,
+            caller: None,
+            limit,
+            deadline,
+        }
     }
 
     /// The same request over another scheme.
@@ -103,16 +125,16 @@ impl Request {
         self.is_logged
     }
 
-    /// What it came over, between the peer and this process: a proxy may have taken the TLS off before.
+    /// What the client spoke: what it came over, or what a trusted proxy says that took the TLS off.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.forwarded.as_ref().and_then(|forwarded| forwarded.scheme).unwrap_or(self.scheme)
     }
 
-    /// Whether it came over TLS.
+    /// Whether the client spoke TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
-        self.scheme == Scheme::Https
+        self.scheme() == Scheme::Https
     }
 
     /// The method.
@@ -131,6 +153,12 @@ impl Request {
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         self.head.uri.authority().map(::http::uri::Authority::as_str)
+    }
+
+    /// What stands behind the `?`, as it is.
+    #[must_use]
+    pub fn raw_query(&self) -> Option<&str> {
+        self.head.uri.query()
     }
 
     /// The first query parameter of that name, percent-decoded.
@@ -165,10 +193,41 @@ impl Request {
         self.head.method = method;
     }
 
-    /// The client's address.
+    /// Who is connected: the client, or a proxy.
     #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// The client's address: the peer's, or what a trusted proxy says.
+    #[must_use]
+    pub fn client(&self) -> IpAddr {
+        self.forwarded.as_ref().map_or_else(|| self.peer.ip(), |forwarded| forwarded.client)
+    }
+
+    /// Whether the peer is a trusted proxy.
+    #[must_use]
+    pub fn is_forwarded(&self) -> bool {
+        self.forwarded.is_some()
+    }
+
+    /// The name of who asks; none where nobody has one.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Arc<str>> {
+        self.caller.as_ref()
+    }
+
+    /// The hosts that a trusted proxy says the client asked for.
+    pub(super) fn forwarded_hosts(&self) -> &[String] {
+        self.forwarded.as_ref().map_or(&[], |forwarded| &forwarded.hosts)
+    }
+
+    pub(super) fn set_forwarded(&mut self, forwarded: Option<Forwarded>) {
+        self.forwarded = forwarded;
+    }
+
+    pub(super) fn set_caller(&mut self, caller: Option<Arc<str>>) {
+        self.caller = caller;
     }
 
     /// Reads the whole body, once; a second call gives an empty one. Not cancel safe.

@@ -4,6 +4,7 @@
 //! reads a body and knows no route by itself.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use tokio::sync::watch;
 
 use super::body::Body;
 use super::cors;
-use super::exchange::{Journal, Lines};
+use super::exchange::{Asker, Journal, Lines};
+use super::guard::Guard;
 use super::policy::{HostPolicy, Refusal};
 use super::request::Request;
 use super::response::{Response, text};
@@ -38,10 +40,9 @@ pub enum Path {
     Prefix(&'static str),
 }
 
-/// Whether a route can reveal a word of the documents (and so closes when tokens are set).
+/// Whether a route can reveal a word of the documents: then the [`Guard`] is asked whether the caller may see them.
 ///
-/// This is where tokens will be asked for: the table says it of every route, so that none can be
-/// added without an answer, and a test can walk them all.
+/// The table says it of every route, so that none can be added without an answer, and a test can walk them all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Open to anyone: health, the ACME challenge.
@@ -124,6 +125,7 @@ pub struct Router {
     routes: Vec<Route>,
     policy: HostPolicy,
     gate: Option<watch::Receiver<Gate>>,
+    guard: Option<Arc<dyn Guard>>,
     fallback: Option<Arc<dyn Handler>>,
     refusals: Throttle,
     journal: Journal,
@@ -143,13 +145,20 @@ impl Router {
     pub fn new(routes: Vec<Route>, policy: HostPolicy) -> Self {
         let metrics = metrics::Http::new(routes.iter().map(|route| route.path.as_str()));
         let journal = Journal::new(Arc::new(metrics));
-        Self { routes, policy, gate: None, fallback: None, refusals: Throttle::default(), journal }
+        let refusals = Throttle::default();
+        Self { routes, policy, gate: None, guard: None, fallback: None, refusals, journal }
     }
 
     /// While `gate` is closed, only the exempt routes answer. A gate whose sender is gone stays as it is.
     #[must_use]
     pub fn with_gate(self, gate: watch::Receiver<Gate>) -> Self {
         Self { gate: Some(gate), ..self }
+    }
+
+    /// Has `guard` asked of every request to a route that is judged.
+    #[must_use]
+    pub fn with_guard(self, guard: Arc<dyn Guard>) -> Self {
+        Self { guard: Some(guard), ..self }
     }
 
     /// Lets `handler` answer where no route matches, in place of the 404. Neither Host nor Origin is judged for
@@ -192,7 +201,7 @@ impl Router {
     /// Judges Host and Origin, finds the route, lets it answer.
     pub async fn answer(&self, request: Request) -> Response {
         let route = self.find(request.path());
-        self.answer_at(route, request).await
+        self.answer_at(route, request, &mut Asker::default()).await
     }
 
     /// Where the route of a path stands in the table.
@@ -205,38 +214,76 @@ impl Router {
         route.and_then(|route| self.routes.get(route)).map(|route| route.path.as_str())
     }
 
-    /// [`answer`](Self::answer), when the route is known.
-    pub(super) async fn answer_at(&self, route: Option<usize>, mut request: Request) -> Response {
+    /// [`answer`](Self::answer), when the route is known; tells `asker` whom the guard knows.
+    pub(super) async fn answer_at(
+        &self,
+        route: Option<usize>,
+        mut request: Request,
+        asker: &mut Asker,
+    ) -> Response {
         let head_only = *request.method() == Method::HEAD;
         if head_only {
             request.set_method(Method::GET);
         }
         let mut response = match route.and_then(|route| self.routes.get(route)) {
-            Some(route) => self.through(route, request).await,
+            Some(route) => self.through(route, request, asker).await,
             None => self.unmatched(request).await,
         };
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if head_only { without_body(response) } else { response }
     }
 
-    async fn through(&self, route: &Route, request: Request) -> Response {
+    /// Whether the guard knows this peer as a proxy.
+    pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.is_proxy(peer))
+    }
+
+    async fn through(&self, route: &Route, mut request: Request, asker: &mut Asker) -> Response {
         if route.checks == Checks::Exempt {
             return Arc::clone(&route.handler).handle(request).await;
         }
         if let Some(refusal) = self.held_back() {
             return refusal;
         }
-        let origin = match self.policy.judge(request.head()) {
+        if let Some(guard) = &self.guard {
+            request.set_forwarded(guard.forwarded(request.peer().ip(), request.headers()));
+            asker.client = request.is_forwarded().then(|| request.client());
+        }
+        let origin = match self.policy.judge(request.head(), request.forwarded_hosts()) {
             Ok(origin) => origin.cloned(),
             Err(refusal) => return self.refuse(refusal, &request),
         };
-        let Some(origin) = origin else { return Arc::clone(&route.handler).handle(request).await };
+        let Some(origin) = origin else { return self.guarded(route, request, asker).await };
         let mut response = match cors::preflight(request.method(), request.headers()) {
-            Some(preflight) => preflight,
-            None => Arc::clone(&route.handler).handle(request).await,
+            // A browser asks it without credentials, and it reveals nothing (the Fetch standard, "CORS protocol").
+            Some(preflight) => self.metered(&request).unwrap_or(preflight),
+            None => self.guarded(route, request, asker).await,
         };
+        // Refusals too: a page that may call must see why it was refused.
         cors::allow(&mut response, origin);
         response
+    }
+
+    /// The guard's refusal, or the handler's answer.
+    async fn guarded(&self, route: &Route, mut request: Request, asker: &mut Asker) -> Response {
+        if let Some(refusal) = self.metered(&request) {
+            return refusal;
+        }
+        if let Some(guard) = self.guard.as_ref().filter(|_| route.access == Access::Documents) {
+            match guard.admit(&request) {
+                Ok(caller) => {
+                    asker.caller.clone_from(&caller);
+                    request.set_caller(caller);
+                }
+                Err(refusal) => return *refusal,
+            }
+        }
+        Arc::clone(&route.handler).handle(request).await
+    }
+
+    /// The answer to a request that comes too often.
+    fn metered(&self, request: &Request) -> Option<Response> {
+        self.guard.as_ref()?.meter(request).err().map(|refusal| *refusal)
     }
 
     async fn unmatched(&self, request: Request) -> Response {
@@ -253,9 +300,9 @@ impl Router {
 
     fn refuse(&self, refusal: Refusal, request: &Request) -> Response {
         if let Some(unreported) = self.refusals.admit() {
-            let peer = request.peer();
+            let (peer, client) = (request.peer(), request.client());
             let request_id = request.trace().request_id();
-            tracing::warn!(request_id, %peer, unreported, reason = refusal.reason(), "request refused");
+            tracing::warn!(request_id, %peer, %client, unreported, reason = refusal.reason(), "request refused");
         }
         refusal.response()
     }
@@ -375,7 +422,7 @@ mod tests {
         assert_eq!(head.headers["vary"], "Origin");
         assert_eq!(
             head.headers["access-control-expose-headers"],
-            "Mcp-Session-Id, MCP-Protocol-Version, X-Request-Id"
+            "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After, X-Request-Id"
         );
         for fields in [&[HOST][..], &[HOST, ("origin", "https://evil.example")]] {
             let (head, _) = ask(Method::POST, "/mcp", fields).await;

@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
 use super::resolve::Anything;
-use super::{Error, ErrorKind, body, builder};
+use super::{Error, ErrorKind, Proxy, body, builder};
 
 /// What a [`Direct`] client trusts, and for how long it waits.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ use super::{Error, ErrorKind, body, builder};
 pub struct DirectOptions {
     /// Roots beside Mozilla's: PEM, every CERTIFICATE block. Default none.
     pub roots_pem: Option<Vec<u8>>,
+    /// The proxy to go through. Default none.
+    pub proxy: Option<Proxy>,
     /// From the name to a TLS connection. Default 10 s.
     pub connect: Duration,
     /// From the request to the last byte of the answer. Default 150 s.
@@ -32,6 +34,7 @@ impl Default for DirectOptions {
     fn default() -> Self {
         Self {
             roots_pem: None,
+            proxy: None,
             connect: Duration::from_secs(10),
             deadline: Duration::from_secs(150),
             max_bytes: 1 << 20,
@@ -43,6 +46,7 @@ impl Default for DirectOptions {
 #[derive(Clone, Debug)]
 pub struct Direct {
     inner: reqwest::Client,
+    proxy: Option<Proxy>,
     deadline: Duration,
     max_bytes: usize,
 }
@@ -55,14 +59,19 @@ impl Direct {
     /// TLS configuration cannot be made.
     pub fn new(options: &DirectOptions) -> Result<Self, Error> {
         let roots = options.roots_pem.as_deref().map_or_else(|| Ok(Vec::new()), roots)?;
-        let inner = builder(roots)?
+        let inner = builder(roots, options.proxy.as_ref())?
             .https_only(true)
             .redirect(Policy::none())
             .dns_resolver(Anything)
             .connect_timeout(options.connect)
             .build()
-            .map_err(|error| Error { kind: ErrorKind::Build, source: Some(error.into()) })?;
-        Ok(Self { inner, deadline: options.deadline, max_bytes: options.max_bytes })
+            .map_err(|error| Error::new(ErrorKind::Build, error))?;
+        Ok(Self {
+            inner,
+            proxy: options.proxy.clone(),
+            deadline: options.deadline,
+            max_bytes: options.max_bytes,
+        })
     }
 
     /// Sends one request; every status is an answer. Cancel safe.
@@ -71,15 +80,14 @@ impl Direct {
     /// When the URL is not https, the server cannot be reached, the answer is too long or ends early, or the
     /// deadline passes.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
-        let request = reqwest::Request::try_from(request)
-            .map_err(|error| Error { kind: ErrorKind::Url, source: Some(error.into()) })?;
+        let request =
+            reqwest::Request::try_from(request).map_err(|error| Error::new(ErrorKind::Url, error))?;
         if request.url().scheme() != "https" {
             return Err(ErrorKind::Url.into());
         }
-        tokio::time::timeout(self.deadline, self.send_now(request)).await.map_err(|source| Error {
-            kind: ErrorKind::TimedOut(self.deadline),
-            source: Some(source.into()),
-        })?
+        let done = tokio::time::timeout(self.deadline, self.send_now(request)).await;
+        let done = done.unwrap_or_else(|late| Err(Error::new(ErrorKind::TimedOut(self.deadline), late)));
+        done.map_err(|error| error.through(self.proxy.as_ref()))
     }
 
     async fn send_now(&self, request: reqwest::Request) -> Result<Response<Bytes>, Error> {
@@ -96,7 +104,7 @@ impl Direct {
 fn roots(pem: &[u8]) -> Result<Vec<rustls::pki_types::TrustAnchor<'static>>, Error> {
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let refused = |source| Error { kind: ErrorKind::Roots, source: Some(source) };
+        let refused = |source: Box<dyn std::error::Error + Send + Sync>| Error::new(ErrorKind::Roots, source);
         let certificate = certificate.map_err(|error| refused(error.into()))?;
         store.add(certificate).map_err(|error| refused(error.into()))?;
     }

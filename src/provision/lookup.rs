@@ -65,7 +65,8 @@ pub(super) async fn addresses(lookup: &dyn Lookup, identifier: &Identifier) -> i
 
 /// Whether an address is one of this machine's own. Sends nothing: connecting a datagram socket only asks the
 /// kernel for the source address it would use, and towards one's own address that is the address itself.
-pub(super) fn is_ours(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_ours(address: IpAddr) -> bool {
     let any: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

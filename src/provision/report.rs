@@ -102,7 +102,7 @@ pub(super) fn store(what: &str, error: &StoreError) -> Failure {
 }
 
 /// A store that does not last.
-pub(super) fn ephemeral(durability: &Durability) -> Option<Failure> {
+pub(crate) fn ephemeral(durability: &Durability) -> Option<Failure> {
     let Durability::Ephemeral { filesystem, path } = durability else { return None };
     let path = path.display();
     Some(Failure::new(

@@ -16,6 +16,8 @@ pub(super) struct Banner<'a> {
     pub(super) reload_every: Duration,
     /// None: plain HTTP.
     pub(super) certificate: Option<&'a str>,
+    /// Whether clients need a token.
+    pub(super) private: bool,
 }
 
 impl Banner<'_> {
@@ -34,9 +36,16 @@ impl Banner<'_> {
         }
         line("documents", &self.documents());
         line("reload", &self.reload());
-        line("Claude Code", &format!("claude mcp add --transport http docs {base}/mcp"));
-        line("Cursor", &format!(r#"{{"mcpServers":{{"docs":{{"url":"{base}/mcp"}}}}}} in .cursor/mcp.json"#));
-        line("VS Code", &format!(r#"code --add-mcp '{{"name":"docs","type":"http","url":"{base}/mcp"}}'"#));
+        let (flag, headers) = if self.private {
+            line("access", "by token: docquay token --name NAME makes one");
+            (r#" --header "Authorization: Bearer TOKEN""#, r#","headers":{"Authorization":"Bearer TOKEN"}"#)
+        } else {
+            ("", "")
+        };
+        let server = format!(r#""url":"{base}/mcp"{headers}"#);
+        line("Claude Code", &format!("claude mcp add --transport http docs {base}/mcp{flag}"));
+        line("Cursor", &format!(r#"{{"mcpServers":{{"docs":{{{server}}}}}}} in .cursor/mcp.json"#));
+        line("VS Code", &format!(r#"code --add-mcp '{{"name":"docs","type":"http",{server}}}'"#));
         line("browser", &format!("{base}/"));
         format!("docquay {}\n{text}", env!("CARGO_PKG_VERSION"))
     }

@@ -9,6 +9,24 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::Error;
+use crate::platform;
+
+/// The listeners of a server.
+#[derive(Debug)]
+pub(super) struct Listeners {
+    pub(super) serving: TcpListener,
+    /// For HTTP-01 and redirects, if it is there already.
+    pub(super) acme: Option<TcpListener>,
+    /// For `/metrics`, if it is there already.
+    pub(super) metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// The serving one alone: what else is wanted is bound later.
+    pub(super) fn of(serving: TcpListener) -> Self {
+        Self { serving, acme: None, metrics: None }
+    }
+}
 
 /// What a listener is for: it decides what helps when it cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +37,13 @@ enum Purpose {
 }
 
 /// The serving listener at `address`; `[::]` takes IPv4 too, and where there is no IPv6 it is 0.0.0.0.
-pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     bind_for(address, Purpose::Serving)
 }
 
 /// The listener for HTTP-01 and the redirect to https, port 80. Without it the server still serves: the error is
 /// for a warning that TLS-ALPN-01 is left alone.
-pub(super) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
+pub(crate) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
     bind_for(address, Purpose::Acme)
 }
 
@@ -58,9 +76,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// EAFNOSUPPORT or EADDRNOTAVAIL: the kernel has no IPv6, or no address of it.
+/// The kernel has no IPv6, or no address of it.
 fn no_ipv6(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)
+    error.kind() == io::ErrorKind::AddrNotAvailable || platform::is_unknown_family(error)
 }
 
 fn explain(address: SocketAddr, purpose: Purpose, error: &io::Error) -> Error {
@@ -98,7 +116,8 @@ fn explain(address: SocketAddr, purpose: Purpose, error: &io::Error) -> Error {
 }
 
 const ALLOW_IT: &str = "allow it with: setcap cap_net_bind_service=+ep \"$(command -v docquay)\" \
-    (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE)";
+    (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE; \
+    a container: --sysctl net.ipv4.ip_unprivileged_port_start=0)";
 const WITHOUT_HTTP_01: &str = "or do without it: --acme-challenge tls-alpn-01";
 
 const OTHER_METRICS: &str =

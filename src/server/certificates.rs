@@ -7,27 +7,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::warn;
 
+use super::keeping::{Acme, Keeper, Keeping, Own, Wanted};
 use super::{Error, bind};
 use crate::acme::{ChallengeKind, ExternalAccount, HttpTransport, transport};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Certificates, Config, Security};
 use crate::entropy::SystemEntropy;
 use crate::http::redirect::ToHttps;
-use crate::http::{self, Gate, HostPolicy, Plain, Router};
+use crate::http::{self, Gate, Guard, HostPolicy, Plain, Router, Terms};
 use crate::metrics;
 use crate::names::Identifier;
 use crate::provision::{
-    self, Authority, Challenges, Ephemeral, HttpListener, Parts, Provisioner, SystemLookup, Wake,
-    date_and_distance,
+    self, Authority, Challenges, Ephemeral, HttpListener, Parts, Provisioner, SystemLookup, date_and_distance,
 };
 use crate::shutdown::Shutdown;
-use crate::store::FileStore;
+use crate::store::{FileStore, MemoryStore, Store};
 use crate::tls::{self, Acceptor, PairFiles, Resolver};
-use crate::x509::{Chain, Pair};
+use crate::x509::Pair;
 
 /// TLS, ready to serve.
 #[derive(Debug)]
@@ -39,40 +39,21 @@ pub(super) struct Secured {
     /// For the banner.
     pub(super) summary: String,
     keeper: Keeper,
+    /// Port 80.
+    redirect: Option<TcpListener>,
 }
 
-#[derive(Debug)]
-enum Keeper {
-    Own { files: PairFiles, resolver: Arc<Resolver>, served: Box<Chain>, metrics: Arc<metrics::Certificates> },
-    Acme { provisioner: Box<Provisioner>, redirect: Option<TcpListener>, base: String },
-}
-
-/// Has the certificate looked at again, on SIGHUP.
-#[derive(Clone, Debug)]
-pub(super) enum Look {
-    Own(Arc<Notify>),
-    Acme(Wake),
-}
-
-impl Look {
-    pub(super) fn again(&self) {
-        match self {
-            Self::Own(notify) => notify.notify_one(),
-            Self::Acme(wake) => wake.now(),
-        }
-    }
-}
-
-/// What the configuration asks for; none: plain HTTP. `base` is how clients reach the server.
+/// What the configuration asks for; none: plain HTTP. `acme_listener` is the one for HTTP-01, if it is bound
+/// already.
 pub(super) async fn prepare(
     config: &Config,
-    base: &str,
+    acme_listener: Option<TcpListener>,
     metrics: &Arc<metrics::Certificates>,
 ) -> Result<Option<Secured>, Error> {
     match config.security()? {
         Security::Plain => Ok(None),
         Security::OwnPair { cert, key } => own(config, PairFiles { cert, key }, metrics).await.map(Some),
-        Security::Acme { .. } => acme(config, base, metrics).await.map(Some),
+        Security::Acme { .. } => acme(config, acme_listener, metrics).await.map(Some),
     }
 }
 
@@ -81,15 +62,7 @@ async fn own(
     files: PairFiles,
     metrics: &Arc<metrics::Certificates>,
 ) -> Result<Secured, Error> {
-    let reading = files.clone();
-    let loaded = tokio::task::spawn_blocking(move || reading.load()).await;
-    let wrong = |cause: String| Error::Run {
-        what: "the certificate cannot be used".to_owned(),
-        cause,
-        help: "give the chain (PEM, leaf first) with --tls-cert and its unencrypted key with --tls-key"
-            .to_owned(),
-    };
-    let pair = loaded.map_err(|error| wrong(error.to_string()))?.map_err(|error| wrong(chain(&error)))?;
+    let pair = read_pair(&files).await?;
     tell_own(&pair, &config.certificates.domains);
     metrics.serves(pair.leaf().not_after());
     let resolver = Arc::new(Resolver::new(&pair));
@@ -98,8 +71,30 @@ async fn own(
     let until = date_and_distance(pair.leaf().not_after(), SystemClock.system());
     let summary = format!("{}, valid until {until}; renewing it is yours", files.cert.display());
     let keeper =
-        Keeper::Own { files, resolver, served: Box::new(pair.chain().clone()), metrics: Arc::clone(metrics) };
-    Ok(Secured { acceptor, challenges: Challenges::new(), gate, summary, keeper })
+        Keeper::Own(Own { files, resolver, served: pair.chain().clone(), metrics: Arc::clone(metrics) });
+    Ok(Secured { acceptor, challenges: Challenges::new(), gate, summary, keeper, redirect: None })
+}
+
+/// The operator's own pair as it is now.
+pub(super) async fn read_pair(files: &PairFiles) -> Result<Pair, Error> {
+    let reading = files.clone();
+    let loaded = tokio::task::spawn_blocking(move || reading.load()).await;
+    let wrong = |cause: String| Error::Run {
+        what: "the certificate cannot be used".to_owned(),
+        cause,
+        help: "give the chain (PEM, leaf first) with --tls-cert and its unencrypted key with --tls-key"
+            .to_owned(),
+    };
+    loaded.map_err(|error| wrong(error.to_string()))?.map_err(|error| wrong(chain(&error)))
+}
+
+/// What is to be kept by another configuration; none: plain HTTP.
+pub(super) fn wanted(config: &Config) -> Result<Option<Wanted>, Error> {
+    Ok(match config.security()? {
+        Security::Plain => None,
+        Security::OwnPair { cert, key } => Some(Wanted::Own(PairFiles { cert, key })),
+        Security::Acme { .. } => Some(Wanted::Acme(Box::new(options_of(config)?))),
+    })
 }
 
 /// What is odd about an own pair is said, and served all the same: its owner may know better.
@@ -113,20 +108,44 @@ fn tell_own(pair: &Pair, domains: &[Identifier]) {
     }
 }
 
-async fn acme(config: &Config, base: &str, metrics: &Arc<metrics::Certificates>) -> Result<Secured, Error> {
-    let (options, store) = parts_of(&config.certificates).await?;
+async fn acme(
+    config: &Config,
+    listener: Option<TcpListener>,
+    metrics: &Arc<metrics::Certificates>,
+) -> Result<Secured, Error> {
+    let (options, store) = parts_of(config).await?;
+    let listener = match listener {
+        Some(listener) => Some(listener),
+        None => redirect_listener(config)?,
+    };
+    acme_with(options, Arc::new(store), config, listener, metrics).await
+}
+
+/// For one order whose account and certificate are gone with the process.
+pub(super) async fn prepare_rehearsal(config: &Config) -> Result<Secured, Error> {
+    let (mut options, _) = parts_of(config).await?;
+    options.ephemeral = Ephemeral::Allowed;
+    options.authorities.truncate(1);
     let listener = redirect_listener(config)?;
+    acme_with(options, Arc::new(MemoryStore::new()), config, listener, &Arc::default()).await
+}
+
+async fn acme_with(
+    options: provision::Options,
+    store: Arc<dyn Store>,
+    config: &Config,
+    listener: Option<TcpListener>,
+    metrics: &Arc<metrics::Certificates>,
+) -> Result<Secured, Error> {
     let stand_in =
         tls::self_signed(&options.names, SystemClock.system()).map_err(|error| tls_failed(&error))?;
     let resolver = Arc::new(Resolver::new(&stand_in));
     let tls_challenges = Arc::new(tls::Challenges::new());
     let acceptor = acceptor(&resolver, &tls_challenges, config)?;
-    let names: Vec<String> = options.names.iter().map(ToString::to_string).collect();
-    let reason = format!("waiting for the certificate of {}", names.join(", "));
-    let (gate, watched) = watch::channel(Gate::Closed { reason, retry_after: RETRY_AFTER });
+    let (gate, watched) = watch::channel(closed(&options.names));
     let challenges = Challenges::new();
     let parts = Parts {
-        store: Arc::new(store),
+        store,
         resolver,
         http_challenges: challenges.clone(),
         tls_challenges,
@@ -140,19 +159,45 @@ async fn acme(config: &Config, base: &str, metrics: &Arc<metrics::Certificates>)
         metrics: Arc::clone(metrics),
         gate,
     };
-    let provisioner = Box::new(Provisioner::open(options, parts).await?);
+    let provisioner = Box::new(Provisioner::open(options.clone(), parts.clone()).await?);
     let summary = provisioner.summary();
-    let keeper = Keeper::Acme { provisioner, redirect: listener, base: base.to_owned() };
-    Ok(Secured { acceptor, challenges, gate: watched, summary, keeper })
+    let keeper = Keeper::Acme(Acme { provisioner, options, parts });
+    Ok(Secured { acceptor, challenges, gate: watched, summary, keeper, redirect: listener })
+}
+
+/// The gate while the first certificate is waited for.
+pub(super) fn closed(names: &[Identifier]) -> Gate {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let reason = format!("waiting for the certificate of {}", names.join(", "));
+    Gate::Closed { reason, retry_after: RETRY_AFTER }
+}
+
+/// Whether a CA is to be asked for certificates.
+pub(super) fn wants_acme(config: &Config) -> bool {
+    matches!(config.security(), Ok(Security::Acme { .. }))
 }
 
 /// The provisioner's options and the store, of the server and of `docquay cert`.
-pub(crate) async fn parts_of(certificates: &Certificates) -> Result<(provision::Options, FileStore), Error> {
+pub(crate) async fn parts_of(config: &Config) -> Result<(provision::Options, FileStore), Error> {
+    let options = options_of(config)?;
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
+    let folder = &config.certificates.folder;
+    let store = FileStore::open(folder, clock, entropy).await.map_err(|error| Error::Run {
+        what: error.what(),
+        cause: error.cause(),
+        help: error.help(),
+    })?;
+    Ok((options, store))
+}
+
+fn options_of(config: &Config) -> Result<provision::Options, Error> {
+    let certificates = &config.certificates;
     let ca_pem = certificates.ca_file.as_deref().map(|path| read(path, "acme_ca_file")).transpose()?;
     // A root of one's own says nothing of Let's Encrypt, nor of another CA to fall back on.
     let only_ca = certificates.directory.is_some() && certificates.fallback_directory.is_none();
     let is_private = ca_pem.is_some() && only_ca;
-    let reaching = transport::Options { ca_pem, ..transport::Options::default() };
+    let proxy = config.outbound_proxy.clone();
+    let reaching = transport::Options { ca_pem, proxy, ..transport::Options::default() };
     let transport = HttpTransport::new(&reaching).map_err(|error| Error::Run {
         what: "cannot make the HTTP client for the CA".to_owned(),
         cause: chain(&error),
@@ -166,7 +211,7 @@ pub(crate) async fn parts_of(certificates: &Certificates) -> Result<(provision::
         transport: Arc::clone(&transport),
         external_account: external_account.clone(),
     });
-    let options = provision::Options {
+    Ok(provision::Options {
         names: certificates.domains.clone(),
         authorities: authorities.collect(),
         contact: certificates.email.iter().map(|address| format!("mailto:{address}")).collect(),
@@ -175,14 +220,7 @@ pub(crate) async fn parts_of(certificates: &Certificates) -> Result<(provision::
         preferred_chain: certificates.preferred_chain.clone(),
         challenge: certificates.challenge,
         ephemeral: if certificates.ephemeral || is_private { Ephemeral::Allowed } else { Ephemeral::Refused },
-    };
-    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
-    let store = FileStore::open(&certificates.folder, clock, entropy).await.map_err(|error| Error::Run {
-        what: error.what(),
-        cause: error.cause(),
-        help: error.help(),
-    })?;
-    Ok((options, store))
+    })
 }
 
 fn external_account(certificates: &Certificates) -> Result<Option<ExternalAccount>, Error> {
@@ -245,80 +283,45 @@ fn tls_failed(error: &tls::Error) -> Error {
 }
 
 impl Secured {
-    /// Obtains a certificate once.
+    /// Obtains a certificate once. `port_80`: how that is served, if it is.
     pub(super) async fn renew(
         self,
-        limits: &http::Limits,
+        port_80: Arc<Terms>,
         tasks: &mut JoinSet<()>,
         shutdown: &Shutdown,
     ) -> Result<(), Error> {
-        let Keeper::Acme { mut provisioner, redirect, base } = self.keeper else { return Ok(()) };
-        serve_port_80(redirect, &self.challenges, &base, limits, tasks, shutdown);
+        let Keeper::Acme(Acme { mut provisioner, .. }) = self.keeper else { return Ok(()) };
+        if let Some(listener) = self.redirect {
+            let (_, terms) = watch::channel(port_80);
+            tasks.spawn(http::serve_on_terms(listener, Plain, terms, shutdown.clone()));
+        }
         Ok(provisioner.renew_now().await?)
     }
 
-    /// Starts what keeps the certificate; gives what SIGHUP wakes.
-    pub(super) fn keep(self, limits: &http::Limits, tasks: &mut JoinSet<()>, shutdown: &Shutdown) -> Look {
-        let shutdown = shutdown.clone();
-        match self.keeper {
-            Keeper::Own { files, resolver, served, metrics } => {
-                let wake = Arc::<Notify>::default();
-                let look = Look::Own(Arc::clone(&wake));
-                tasks.spawn(warn_of_end(Arc::clone(&metrics), shutdown.clone()));
-                tasks.spawn(async move {
-                    let install = |pair: Pair| {
-                        let until = date_and_distance(pair.leaf().not_after(), SystemClock.system());
-                        info!(
-                            valid_until = until,
-                            "the certificate of tls_cert changed; the new one is served"
-                        );
-                        metrics.serves(pair.leaf().not_after());
-                        resolver.install(&pair);
-                    };
-                    files.watch(*served, LOOK_EVERY, &wake, shutdown, install).await;
-                });
-                look
-            }
-            Keeper::Acme { provisioner, redirect, base } => {
-                serve_port_80(redirect, &self.challenges, &base, limits, tasks, &shutdown);
-                let look = Look::Acme(provisioner.wake());
-                tasks.spawn(async move { provisioner.run(shutdown).await });
-                look
-            }
+    /// Starts what keeps the certificate; gives the way to it. `port_80`: how that is served, if it is.
+    pub(super) fn keep(
+        self,
+        port_80: watch::Receiver<Arc<Terms>>,
+        tasks: &mut JoinSet<()>,
+        shutdown: &Shutdown,
+    ) -> Keeping {
+        if let Some(listener) = self.redirect {
+            tasks.spawn(http::serve_on_terms(listener, Plain, port_80, shutdown.clone()));
         }
+        Keeping::start(self.keeper, tasks, shutdown)
     }
 }
 
-/// An own pair is its owner's to renew; that it ends is told while there is time.
-async fn warn_of_end(metrics: Arc<metrics::Certificates>, shutdown: Shutdown) {
-    loop {
-        let now = SystemClock.system();
-        if let Some(not_after) = metrics.not_after().filter(|not_after| *not_after < now + NOTICE) {
-            warn!(
-                valid_until = date_and_distance(not_after, now),
-                "the certificate of tls_cert is about to end"
-            );
-        }
-        tokio::select! {
-            () = tokio::time::sleep(DAY) => {}
-            () = shutdown.draining() => return,
-        }
-    }
-}
-
-/// The challenge path, and for everything else the way to https.
-fn serve_port_80(
-    listener: Option<TcpListener>,
+/// Port 80: the challenge path, and for everything else the way to https at `base`.
+pub(super) fn port_80(
     challenges: &Challenges,
     base: &str,
+    guard: Arc<dyn Guard>,
     limits: &http::Limits,
-    tasks: &mut JoinSet<()>,
-    shutdown: &Shutdown,
-) {
-    let Some(listener) = listener else { return };
-    let router = Router::new(vec![challenges.route()], HostPolicy::default());
+) -> Arc<Terms> {
+    let router = Router::new(vec![challenges.route()], HostPolicy::default()).with_guard(guard);
     let router = Arc::new(router.with_fallback(Arc::new(ToHttps::new(base))));
-    tasks.spawn(http::serve(listener, Plain, router, limits.clone(), shutdown.clone()));
+    Arc::new(Terms { router, limits: limits.clone() })
 }
 
 /// An error with its causes.
@@ -333,7 +336,3 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
 }
 
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_secs(30);
-const DAY: Duration = Duration::from_secs(24 * 3_600);
-/// From this long before its end, an own pair is warned of, once a day.
-const NOTICE: Duration = Duration::from_secs(14 * 24 * 3_600);

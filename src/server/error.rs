@@ -25,6 +25,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What failed, why, and the exact thing to do.
+    pub(crate) fn parts(&self) -> (&str, &str, &str) {
+        match self {
+            Self::Source(SourceError { what, cause, help })
+            | Self::Config(config::Error { what, cause, help })
+            | Self::Run { what, cause, help } => (what, cause, help),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

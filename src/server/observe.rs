@@ -7,49 +7,38 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing::info;
 
+use super::standing::Standing;
 use crate::config::Log;
-use crate::docs::{Library, Urls};
+use crate::docs::Urls;
 use crate::exposition::{self, Sources};
 use crate::http::{self, Lines, Plain, Router};
-use crate::mcp::tools::{self, Tools};
-use crate::mcp::transport::Hub;
+use crate::mcp::tools;
 use crate::metrics;
-use crate::shutdown::Shutdown;
 
-/// The parts whose numbers are shown.
-pub(super) struct Observed<'a> {
-    pub(super) router: &'a Router,
-    pub(super) hub: &'a Arc<Hub>,
-    pub(super) tools: &'a Tools,
-    pub(super) library: &'a Library,
-    pub(super) certificates: &'a Arc<metrics::Certificates>,
-}
-
-impl Observed<'_> {
-    /// Serves their numbers on `listener`, if there is one; gives its address.
-    pub(super) fn serve(
-        self,
-        listener: Option<TcpListener>,
-        limits: &http::Limits,
-        tasks: &mut JoinSet<()>,
-        shutdown: &Shutdown,
-    ) -> Option<SocketAddr> {
-        let listener = listener?;
-        let address = listener.local_addr().ok()?;
-        info!(%address, "serving metrics");
-        let hub = Arc::clone(self.hub);
-        let sources = Sources {
-            http: Arc::clone(self.router.metrics()),
-            calls: Arc::clone(hub.calls()),
-            tools: Arc::clone(self.tools.metrics()),
-            documents: Arc::clone(self.library.metrics()),
-            certificates: Arc::clone(self.certificates),
-            sessions: Box::new(move || hub.sessions()),
-        };
-        let router = Arc::new(exposition::router(sources));
-        tasks.spawn(http::serve(listener, Plain, router, limits.clone(), shutdown.clone()));
-        Some(address)
-    }
+/// Serves the numbers of what stands on `listener`, if there is one; gives its address.
+pub(super) fn serve(
+    listener: Option<TcpListener>,
+    standing: &Standing,
+    router: &Router,
+    certificates: &Arc<metrics::Certificates>,
+    limits: &http::Limits,
+    tasks: &mut JoinSet<()>,
+) -> Option<SocketAddr> {
+    let listener = listener?;
+    let address = listener.local_addr().ok()?;
+    info!(%address, "serving metrics");
+    let hub = Arc::clone(&standing.hub);
+    let sources = Sources {
+        http: Arc::clone(router.metrics()),
+        calls: Arc::clone(hub.calls()),
+        tools: Arc::clone(standing.tools.metrics()),
+        documents: Arc::clone(standing.library.metrics()),
+        certificates: Arc::clone(certificates),
+        sessions: Box::new(move || hub.sessions()),
+    };
+    let router = Arc::new(exposition::router(sources));
+    tasks.spawn(http::serve(listener, Plain, router, limits.clone(), standing.shutdown.clone()));
+    Some(address)
 }
 
 /// How the tools present the documents, and whether they log what is searched for.

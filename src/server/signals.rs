@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use crate::platform::{self, Signal};
 
 /// A wish of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,28 +15,19 @@ pub(super) enum Wish {
 
 /// The signals that docquay understands.
 #[derive(Debug)]
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
+pub(super) struct Signals(platform::Signals);
 
 impl Signals {
     /// Listens from now on: a signal before the first [`next`](Self::next) is kept.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+        platform::Signals::new().map(Self)
     }
 
     /// The next wish. Cancel safe.
     pub(super) async fn next(&mut self) -> Wish {
-        tokio::select! {
-            _ = self.terminate.recv() => Wish::End("SIGTERM"),
-            _ = self.interrupt.recv() => Wish::End("SIGINT"),
-            _ = self.hangup.recv() => Wish::Reload,
+        match self.0.next().await {
+            Signal::End(name) => Wish::End(name),
+            Signal::Hangup => Wish::Reload,
         }
     }
 }

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::platform;
+
 /// Whether what is written stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -81,7 +83,7 @@ fn mount(line: &[u8]) -> Option<(PathBuf, &[u8])> {
     let mut fields = line.split(|byte| *byte == b' ');
     let mount_point = fields.nth(4)?;
     fields.find(|field| *field == b"-")?;
-    Some((path(unescape(mount_point))?, fields.next()?))
+    Some((platform::path_of(unescape(mount_point))?, fields.next()?))
 }
 
 /// Space, tab, newline and backslash are written as `\040`, `\011`, `\012` and `\134`.
@@ -101,17 +103,6 @@ fn unescape(field: &[u8]) -> Vec<u8> {
         }
     }
     plain
-}
-
-#[cfg(unix)]
-fn path(bytes: Vec<u8>) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStringExt as _;
-    Some(std::ffi::OsString::from_vec(bytes).into())
-}
-
-#[cfg(not(unix))]
-fn path(bytes: Vec<u8>) -> Option<PathBuf> {
-    String::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tracing::warn;
 
+use crate::platform::Identity;
 use crate::shutdown::Shutdown;
 use crate::x509::{self, Chain, Pair};
 
@@ -131,15 +131,7 @@ struct Watch {
     files: PairFiles,
     served: Chain,
     /// What the last look saw, and what was wrong with it.
-    last: Option<([Option<Stamp>; 2], Option<String>)>,
-}
-
-/// By what a change of a file is noticed, links followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    modified: SystemTime,
-    size: u64,
-    inode: u64,
+    last: Option<([Option<Identity>; 2], Option<String>)>,
 }
 
 impl Watch {
@@ -167,10 +159,9 @@ impl Watch {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    let modified = metadata.modified().ok()?;
-    Some(Stamp { modified, size: metadata.len(), inode: metadata.ino() })
+/// Links followed.
+fn stamp(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().as_ref().map(Identity::of)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, FilesError> {

@@ -34,7 +34,7 @@ fn html(site: &Site) -> String {
              ChatGPT need a public https address.</p>\n",
         );
     }
-    main.push_str(&clients(&endpoint));
+    main.push_str(&clients(&endpoint, site.private));
     main.push_str(&list(site, &index));
     let home = format!("{}/", site.urls.prefix());
     let description = "Documentation for people and, over the Model Context Protocol, for AI assistants.";
@@ -45,36 +45,51 @@ fn counted(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-/// How each host is told of the server.
-fn clients(endpoint: &str) -> String {
+/// How each host is told of the server; with the place of the token where callers need one.
+fn clients(endpoint: &str, private: bool) -> String {
     let entry = |inner: &str| format!("{{\n  \"mcpServers\": {{\n    \"docs\": {{ {inner} }}\n  }}\n}}");
-    let steps = [
+    let (flag, headers) = if private {
         (
-            "Claude",
-            "On the web and on the desktop: Settings, Connectors, Add custom connector, and paste the address. \
-             In Claude Code:",
-            format!("claude mcp add --transport http docs {endpoint}"),
-        ),
-        (
-            "ChatGPT",
-            "Settings, Connectors (developer mode under Advanced settings), Create, with this address and no \
-             authentication:",
-            endpoint.to_owned(),
-        ),
-        ("Cursor", "In ~/.cursor/mcp.json:", entry(&format!("\"url\": \"{endpoint}\""))),
+            " --header \"Authorization: Bearer TOKEN\"",
+            ", \"headers\": { \"Authorization\": \"Bearer TOKEN\" }",
+        )
+    } else {
+        ("", "")
+    };
+    let claude = format!("claude mcp add --transport http docs {endpoint}{flag}");
+    let mut steps = if private {
+        vec![("Claude", "In Claude Code:", claude)]
+    } else {
+        vec![
+            (
+                "Claude",
+                "On the web and on the desktop: Settings, Connectors, Add custom connector, and paste the address. \
+                 In Claude Code:",
+                claude,
+            ),
+            (
+                "ChatGPT",
+                "Settings, Connectors (developer mode under Advanced settings), Create, with this address and no \
+                 authentication:",
+                endpoint.to_owned(),
+            ),
+        ]
+    };
+    steps.extend([
+        ("Cursor", "In ~/.cursor/mcp.json:", entry(&format!("\"url\": \"{endpoint}\"{headers}"))),
         (
             "VS Code",
             "In .vscode/mcp.json:",
             format!(
-                "{{\n  \"servers\": {{\n    \"docs\": {{ \"type\": \"http\", \"url\": \"{endpoint}\" }}\n  }}\n}}"
+                "{{\n  \"servers\": {{\n    \"docs\": {{ \"type\": \"http\", \"url\": \"{endpoint}\"{headers} }}\n  }}\n}}"
             ),
         ),
         (
             "Gemini CLI",
             "In a terminal, or as httpUrl in ~/.gemini/settings.json:",
-            format!("gemini mcp add --transport http docs {endpoint}"),
+            format!("gemini mcp add --transport http{flag} docs {endpoint}"),
         ),
-    ];
+    ]);
     let mut out = String::new();
     for (number, (name, how, code)) in steps.iter().enumerate() {
         let open = if number == 0 { " open" } else { "" };

@@ -41,9 +41,14 @@ fn scheme(href: &str) -> Option<&str> {
     (!scheme.contains(['/', '?', '#'])).then_some(scheme)
 }
 
+/// Whether a reference is a path, to be resolved against the page that has it.
+pub(super) fn is_relative(href: &str) -> bool {
+    scheme(href).is_none() && !href.starts_with("//")
+}
+
 /// The ids that a path may mean: from the site's root, from the page's folder (files link so), from
 /// the page as a folder (sites with a folder for each page link so).
-fn candidates(id: &str, path: &str) -> Vec<String> {
+pub(super) fn candidates(id: &str, path: &str) -> Vec<String> {
     if path.starts_with('/') {
         return vec![join("", path)];
     }

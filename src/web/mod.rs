@@ -4,6 +4,7 @@
 //! from elsewhere but the documents' own images. Never speaks MCP.
 
 mod answer;
+mod broken;
 mod document;
 mod health;
 mod home;
@@ -15,12 +16,17 @@ mod shell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::Method;
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+pub use broken::{BrokenLink, broken_links};
 
 use crate::docs::{Library, Urls};
 use crate::http::{Access, Checks, Gate, Handler, Path, Request, Response, Route, method_not_allowed};
+use crate::shutdown::Shutdown;
 
 /// What the pages show and how.
 #[derive(Debug)]
@@ -36,6 +42,8 @@ pub struct Site {
     pub private: bool,
     /// Whether the first certificate is there; none: plain HTTP, or a pair of the operator's.
     pub gate: Option<watch::Receiver<Gate>>,
+    /// Begins when the server is about to end: it is not ready any more.
+    pub leaving: Option<Shutdown>,
     built: llms::Built,
 }
 
@@ -44,7 +52,20 @@ impl Site {
     #[must_use]
     pub fn new(library: Arc<Library>, urls: Urls) -> Self {
         let built = llms::Built::default();
-        Self { library, urls, name: "Documentation".to_owned(), private: false, gate: None, built }
+        Self {
+            library,
+            urls,
+            name: "Documentation".to_owned(),
+            private: false,
+            gate: None,
+            leaving: None,
+            built,
+        }
+    }
+
+    /// Whether the documents were read for the first time, as far as they can be; waits a while for it.
+    async fn is_loaded(&self) -> bool {
+        timeout(FIRST_READING, self.library.loaded()).await.is_ok()
     }
 }
 
@@ -95,6 +116,9 @@ impl Handler for View {
                 return method_not_allowed(&[Method::GET, Method::HEAD]);
             }
             let site = &self.site;
+            if !matches!(self.what, What::Alive | What::Ready) && !site.is_loaded().await {
+                return health::loading();
+            }
             let response = match self.what {
                 What::Home => home::page(site, &request),
                 What::Document => document::page(site, &request),
@@ -107,3 +131,6 @@ impl Handler for View {
         })
     }
 }
+
+/// How long a page waits for the documents right after the start.
+const FIRST_READING: Duration = Duration::from_secs(10);

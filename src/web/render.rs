@@ -26,10 +26,10 @@ pub(super) fn article(page: &Page, resolve: Resolve<'_>) -> String {
 }
 
 /// Link reference definitions of the whole page: a section may use what another defines.
-struct Definitions(HashMap<String, (String, String)>);
+pub(super) struct Definitions(HashMap<String, (String, String)>);
 
 impl Definitions {
-    fn of(page: &Page) -> Self {
+    pub(super) fn of(page: &Page) -> Self {
         let mut all = HashMap::new();
         for section in page.sections.iter().filter(|section| section.text.contains("]:")) {
             let parser = Parser::new_ext(&section.text, options());
@@ -41,13 +41,13 @@ impl Definitions {
         Self(all)
     }
 
-    fn find(&self, link: &BrokenLink<'_>) -> Option<(CowStr<'static>, CowStr<'static>)> {
+    pub(super) fn find(&self, link: &BrokenLink<'_>) -> Option<(CowStr<'static>, CowStr<'static>)> {
         let (dest, title) = self.0.get(&link.reference.to_lowercase())?;
         Some((dest.clone().into(), title.clone().into()))
     }
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH

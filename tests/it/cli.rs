@@ -131,10 +131,15 @@ fn the_help_shows_examples_and_the_short_help_fits_a_screen() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn the_version_is_the_packages_and_the_long_one_says_what_was_built() {
     let folder = tempfile::tempdir().unwrap();
-    let (code, out, _) = run(folder.path(), &["--version"]);
+    let (code, out, _) = run(folder.path(), &["-V"]);
     assert_eq!((code, out.trim()), (Some(0), concat!("docquay ", env!("CARGO_PKG_VERSION"))));
+    let (code, out, _) = run(folder.path(), &["--version"]);
+    assert_eq!((code, out.lines().next()), (Some(0), Some(concat!("docquay ", env!("CARGO_PKG_VERSION")))));
+    for line in ["commit: ", "features: acme, cli, docs, outbound", "target: ", "compiler: rustc "] {
+        assert!(out.contains(line), "{line} not in {out}");
+    }
 }
 
 #[test]
@@ -152,6 +157,30 @@ fn the_banner_says_where_what_and_how_to_add_it() {
     }
     assert_ne!(server.address.port(), 0);
     assert!(!server.banner.contains('\x1b'), "colour without a terminal");
+}
+
+#[test]
+fn a_made_token_opens_a_server_whose_banner_says_where_it_goes() {
+    let folder = pages();
+    let (code, out, error) = run(folder.path(), &["token", "--name", "ana"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    let part = |label: &str| out.lines().find_map(|line| line.strip_prefix(label)).unwrap().trim();
+    let (token, line) = (part("token "), part("line "));
+    assert!(line.starts_with("sha256:") && line.ends_with(" ana") && !line.contains(token), "{out}");
+    std::fs::write(folder.path().join("tokens"), format!("{line}\n")).unwrap();
+    let server = Server::start(folder.path(), &["docs", "--token-file", "tokens"]);
+    let flag = format!("docs http://{}/mcp --header \"Authorization: Bearer TOKEN\"", server.address);
+    assert!(server.banner.contains(&flag), "{}", server.banner);
+    assert!(server.banner.contains("tokens read") && server.banner.contains("ana"), "{}", server.banner);
+    assert!(server.get("/llms.txt").starts_with("HTTP/1.1 401"));
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let head = format!("Host: {}\r\nAuthorization: Bearer {token}\r\nConnection: close", server.address);
+    write!(stream, "GET /llms.txt HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (code, _, error) = run(folder.path(), &["token", "--name", "two words"]);
+    assert!(code == Some(2) && error.contains("help:  use up to 64 letters"), "{error}");
 }
 
 #[test]
@@ -328,4 +357,142 @@ fn stdio_answers_a_client_and_prints_nothing_but_messages() {
     drop(stdin);
     assert_eq!(lines.next(), None);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_mistyped_command_is_not_taken_for_a_missing_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    for (word, command) in [("serch", "search"), ("chekc", "check"), ("stdoi", "stdio"), ("cerf", "cert")] {
+        let (code, _, err) = run(folder.path(), &[word]);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains(&format!("did you mean the command: docquay {command}\n")), "{word}: {err}");
+    }
+    let (code, _, err) = run(folder.path(), &["handbook"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("the nearest path that exists"), "{err}");
+    // A folder of that name is a folder.
+    std::fs::create_dir(folder.path().join("serch")).unwrap();
+    std::fs::write(folder.path().join("serch/a.md"), "# A").unwrap();
+    let server = Server::start(folder.path(), &["serch"]);
+    assert!(server.banner.contains("1 page"), "{}", server.banner);
+}
+
+#[test]
+fn every_command_has_examples_and_says_how_it_exits() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["serve", "stdio", "cert", "search", "eval", "check", "config", "completions", "man"] {
+        let (code, help, _) = run(folder.path(), &["help", command]);
+        assert_eq!(code, Some(0), "{command}");
+        assert!(help.contains("Examples:") && help.contains("Exit codes: 0"), "{command}: {help}");
+    }
+}
+
+#[test]
+fn config_prints_what_takes_effect_and_docquay_reads_it_as_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = "source = \"docs\"\nport = 9000\n\n[limits.http]\nconnections = 7\n";
+    std::fs::write(folder.path().join("docquay.toml"), written).unwrap();
+    let (code, toml, err) = run(folder.path(), &["config", "--allow-host", "a.example"]);
+    assert_eq!(code, Some(0), "{err}");
+    let line = |start: &str| toml.lines().find(|line| line.starts_with(start)).unwrap_or(&toml).to_owned();
+    assert!(line("port = 9000").ends_with("# docquay.toml:2"), "{toml}");
+    assert!(line("allow_host = [\"a.example\"]").ends_with("# --allow-host"), "{toml}");
+    assert!(line("connections = 7").ends_with("# docquay.toml:5"), "{toml}");
+    assert!(line("acme_port = 80").ends_with("# default"), "{toml}");
+
+    std::fs::write(folder.path().join("docquay.toml"), &toml).unwrap();
+    let values = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split("  #").next().unwrap().trim().to_owned()).collect()
+    };
+    let (code, again, err) = run(folder.path(), &["config"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(values(&again), values(&toml));
+    let (_, json, _) = run(folder.path(), &["config", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["port"]["value"], 9000);
+}
+
+#[test]
+fn check_tells_each_fault_with_its_fix_and_ends_with_1_only_for_a_failure() {
+    let folder = pages();
+    let (code, out, err) = run(folder.path(), &["check", "docs", "--port", "0"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(
+        out.contains("✓ ok      documents: ") && out.contains("- skipped certificate: no domain"),
+        "{out}"
+    );
+    assert!(!out.contains('\x1b'), "no colours but on a terminal: {out}");
+
+    std::fs::write(folder.path().join("docs/links.md"), "# Links\n\n[a](gone.md) [b](#nowhere)\n").unwrap();
+    let (code, out, _) = run(folder.path(), &["check", "docs", "--port", "0", "--json"]);
+    assert_eq!(code, Some(0), "a warning is no failure: {out}");
+    let findings: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let links = findings.as_array().unwrap().iter().find(|finding| finding["check"] == "links").unwrap();
+    assert_eq!(
+        (links["outcome"].as_str(), links["what"].as_str()),
+        (Some("warning"), Some("2 links lead nowhere"))
+    );
+    assert_eq!(links["cause"], "links → gone.md\nlinks → #nowhere");
+
+    let server = Server::start(folder.path(), &["docs"]);
+    let port = server.address.port().to_string();
+    let (code, out, _) = run(folder.path(), &["check", "docs", "--port", &port]);
+    assert!(code == Some(0) && out.contains(&format!("{port} is held by a docquay that runs")), "{out}");
+
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let (code, out, _) = run(folder.path(), &["check", "none", "--port", &port]);
+    assert_eq!(code, Some(1), "{out}");
+    for part in
+        ["✗ failed  documents: cannot read none", "✗ failed  port: ", "help:  the nearest path", "ss -ltnp"]
+    {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (code, out, _) = run(
+        folder.path(),
+        &[
+            "check",
+            "docs",
+            "--domain",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--acme-port",
+            "0",
+            "--acme-directory",
+            "https://127.0.0.1:1/dir",
+        ],
+    );
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("then add --agree-tos") && out.contains("✗ failed  CA: "), "{out}");
+    assert!(!folder.path().join("certs").exists(), "nothing stays of a check");
+}
+
+#[test]
+fn eval_counts_what_is_found_and_names_what_is_not() {
+    let folder = pages();
+    let questions = folder.path().join("questions.tsv");
+    let manual =
+        ["how do I renew a certificate\tcertificates", "limits of a request body\tlimits"].join("\n");
+    std::fs::write(&questions, &manual).unwrap();
+    let file = questions.to_str().unwrap();
+    let (code, out, err) = run(folder.path(), &["eval", file]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(
+        out.contains("questions             2\n") && out.contains("among the first 10    100.0 %"),
+        "{out}"
+    );
+
+    std::fs::write(&questions, format!("{manual}\nzebra crossing\tcertificates")).unwrap();
+    let (code, out, _) = run(folder.path(), &["eval", file, "--json"]);
+    assert_eq!(code, Some(1), "{out}");
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["questions"][2]["rank"], serde_json::Value::Null);
+    assert!(told["found"].as_f64().unwrap() < 0.7, "{out}");
+
+    std::fs::write(&questions, "renew\tcertificate").unwrap();
+    let (code, _, err) = run(folder.path(), &["eval", file]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("questions.tsv:1: there is no page or section certificate"), "{err}");
+    assert!(err.contains("did you mean certificates?"), "{err}");
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use docquay::http::{
-    Access, Checks, Gate, Handler, HostPolicy, Limits, Path, Plain, Request, Response, Route, Router,
-    redirect::ToHttps, serve, sse, stream, text,
+    Access, Checks, Gate, Handler, HostPolicy, Limits, Path, Plain, Request, Response, Route, Router, Terms,
+    redirect::ToHttps, serve, serve_on_terms, sse, stream, text,
 };
 use docquay::shutdown::{self, Shutdown, Trigger};
 use http::StatusCode;
@@ -606,6 +606,53 @@ async fn a_drain_answers_what_runs_closes_what_idles_and_lets_streams_end() {
     assert!(reader.is_closed().await);
     assert_eq!(body_text(stream2.into_body()).await, ":\n\ndata: last\n\n");
     server.ended().await;
+}
+
+#[tokio::test]
+async fn the_next_request_of_an_open_connection_is_its_last_at_the_drain() {
+    let mut server = Server::start(|limits| limits.drain = PATIENCE).await;
+    let mut kept = server.client().await;
+    assert_eq!(kept.request("POST", "/echo", &[], "one").await.header("connection"), None);
+    let mut fresh = server.client().await;
+    // Accepted, for the one after it is served.
+    server.is_well().await;
+    server.drain();
+    for client in [&mut kept, &mut fresh] {
+        let answer = client.request("POST", "/echo", &[], "hello").await;
+        assert_eq!((answer.text().as_str(), answer.header("connection")), ("5 bytes", Some("close")));
+        assert!(client.is_closed().await);
+    }
+    server.ended().await;
+}
+
+#[tokio::test]
+async fn a_new_router_answers_the_next_request_of_an_open_connection() {
+    let terms = |fields: usize, policy: HostPolicy| {
+        let mut limits = Limits::default();
+        limits.header_fields = fields;
+        let (streams, _) = mpsc::unbounded_channel();
+        let (_, shutdown) = shutdown::channel();
+        let handler = Arc::new(Site { streams, shutdown });
+        let path = Path::Prefix("");
+        let route = Route { path, access: Access::Open, checks: Checks::HostAndOrigin, handler };
+        Arc::new(Terms { router: Arc::new(Router::new(vec![route], policy)), limits })
+    };
+    let mut open = HostPolicy::default();
+    open.any_host = true;
+    let (replace, current) = watch::channel(terms(9, open));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (trigger, shutdown) = shutdown::channel();
+    let task = tokio::spawn(serve_on_terms(listener, Plain, current, shutdown));
+    let host = [("host", "docs.example.com"), ("a", ""), ("b", "")];
+    let mut client = Client::connect(address).await;
+    assert_eq!(client.request("POST", "/echo", &host, "hello").await.status, 200);
+    replace.send_replace(terms(2, HostPolicy::default()));
+    // Its limits are those it came with; the policy is that of the moment.
+    assert_eq!(client.request("POST", "/echo", &host, "hello").await.status, 403);
+    assert_eq!(Client::connect(address).await.request("POST", "/echo", &host, "hello").await.status, 431);
+    trigger.drain();
+    in_time(task).await.unwrap();
 }
 
 #[tokio::test]

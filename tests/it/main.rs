@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests fail loudly and run in real time")]
 
 #[cfg(feature = "cli")]
+mod access;
+#[cfg(feature = "cli")]
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cert;
@@ -9,6 +11,10 @@ mod cert;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+#[cfg(feature = "cli")]
+mod dist;
+#[cfg(feature = "acme")]
+mod dns;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 mod docs;
 mod harness;
@@ -17,6 +23,8 @@ mod legacy;
 mod modern;
 #[cfg(feature = "cli")]
 mod observe;
+#[cfg(all(feature = "docs", feature = "outbound"))]
+mod outbound;
 #[cfg(feature = "acme")]
 mod provision;
 #[cfg(feature = "docs")]
@@ -31,5 +39,7 @@ mod tidy;
 mod tls;
 #[cfg(feature = "docs")]
 mod tools;
+#[cfg(feature = "cli")]
+mod upgrades;
 #[cfg(feature = "docs")]
 mod web;

@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use docquay::access::new_token;
+use docquay::entropy::SystemEntropy;
 use docquay::http::{self, Access, Checks, Handler, HostPolicy, Plain, Request, Response, Route, Router};
 use docquay::shutdown;
 use serde_json::{Value, json};
@@ -361,7 +363,7 @@ fn the_access_log_is_a_line_of_json_for_each_request_with_its_id_and_trace() {
         ("status", json!(200)),
         ("rpc_method", json!("tools/call")),
         ("revision", json!("2026-07-28")),
-        ("client", json!("tester\nline")),
+        ("client_name", json!("tester\nline")),
     ] {
         assert_eq!(line[field], value, "{field} in {line}");
     }
@@ -406,6 +408,78 @@ fn a_stream_is_logged_when_it_is_over_with_what_it_sent() {
     let line = server.json_line("request");
     assert_eq!((&line["route"], &line["status"]), (&json!("/sse"), &json!(200)), "{line}");
     assert!(line["bytes"].as_u64().unwrap() > 0, "{line}");
+}
+
+#[test]
+fn a_line_names_the_client_behind_a_proxy_and_whose_token_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (token, line) = new_token("ana", &SystemEntropy::new()).unwrap();
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, line).unwrap();
+    let options = ["--log-format", "json", "--access-log", "--trusted-proxies", "127.0.0.1"];
+    let server = Server::with_metrics(&[&options[..], &["--token-file", tokens.to_str().unwrap()]].concat());
+    let (proxied, bearer) = (("x-forwarded-for", "203.0.113.9"), format!("Bearer {token}"));
+    server.search("harbour", &[proxied, ("authorization", &bearer)]);
+    let line = server.json_line("request");
+    assert_eq!((&line["client"], &line["caller"]), (&json!("203.0.113.9"), &json!("ana")), "{line}");
+    assert!(line["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+
+    server.search("harbour", &[proxied]);
+    let line = server.json_line("request");
+    assert_eq!((&line["status"], &line["client"]), (&json!(401), &json!("203.0.113.9")), "{line}");
+    assert!(line.get("caller").is_none(), "{line}");
+    let refused = "docquay_http_requests_total{route=\"/mcp\",method=\"POST\",code=\"401\"}";
+    server.eventually(refused, 1.0);
+}
+
+#[test]
+fn a_request_that_comes_too_often_is_counted_and_logged_as_any_other() {
+    let rate = ["--limits", "access.requests_per_minute=1", "--limits", "access.burst=1"];
+    let behind = ["--trusted-proxies", "127.0.0.1", "--log-format", "json", "--access-log"];
+    let server = Server::with_metrics(&[&rate[..], &behind].concat());
+    let proxied = [("x-forwarded-for", "203.0.113.9")];
+    let answers = [server.search("harbour", &proxied), server.search("harbour", &proxied)];
+    assert!(answers[1].starts_with("HTTP/1.1 429"), "{answers:?}");
+    assert_eq!(server.json_line("request")["status"], json!(200));
+    assert_eq!(server.json_line("request")["status"], json!(429));
+    server.eventually("docquay_http_requests_total{route=\"/mcp\",method=\"POST\",code=\"429\"}", 1.0);
+}
+
+#[test]
+fn a_hangup_turns_the_logs_on_and_the_numbers_go_on() {
+    let server = Server::with_metrics(&["--log-format", "json"]);
+    server.search("harbour", &[]);
+    let reload = |text: &str| {
+        std::fs::write(server.folder.path().join("docquay.toml"), text).unwrap();
+        server.signal("HUP");
+        server.json_line("the configuration changed")["keys"].clone()
+    };
+    assert_eq!(reload("access_log = true\nlog_queries = true\n"), json!("access_log, log_queries"));
+    server.search("harbour", &[]);
+    assert_eq!(server.json_line("search")["query"], json!("harbour"));
+    assert_eq!(server.json_line("request")["rpc_method"], json!("tools/call"));
+    for series in [
+        "docquay_http_requests_total{route=\"/mcp\",method=\"POST\",code=\"200\"}",
+        "docquay_mcp_requests_total{method=\"tools/call\",revision=\"2026-07-28\",status=\"ok\"}",
+        "docquay_tool_calls_total{tool=\"search\",status=\"ok\"}",
+        "docquay_search_duration_seconds_count",
+    ] {
+        server.eventually(series, 2.0);
+    }
+    assert_eq!(reload("log_queries = true\n"), json!("access_log"));
+    server.search("harbour", &[]);
+    server.json_line("search");
+    let said = server.rest();
+    assert!(!said.contains("rpc_method"), "{said}");
+}
+
+#[test]
+fn another_metrics_bind_waits_for_a_restart_and_says_so() {
+    let server = Server::start(&["--log-format", "json"]);
+    std::fs::write(server.folder.path().join("docquay.toml"), "metrics_bind = \"127.0.0.1:0\"\n").unwrap();
+    server.signal("HUP");
+    let line = server.json_line("needs a restart; until then the old values stay");
+    assert_eq!(line["keys"], json!("metrics_bind"), "{line}");
 }
 
 #[test]

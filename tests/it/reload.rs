@@ -62,6 +62,45 @@ async fn an_edit_is_swapped_in_and_the_same_text_is_not() {
     assert_eq!(running.library.state().loads, loads);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sources_take_the_place_of_the_old_ones_and_are_watched() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["old", "new"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+        fs::write(folder.path().join(name).join("a.md"), name).unwrap();
+    }
+    let source = |name: &str| vec![Source::Path(folder.path().join(name))];
+    let running = run(&folder.path().join("old"), options()).await;
+    let error = running.library.replace(source("missing"), options()).await.unwrap_err();
+    assert!(error.what.contains("missing"), "{error:?}");
+    assert_eq!((text(running.library).as_str(), running.library.state().ready), ("old", true));
+    // The old one is still watched.
+    fs::write(folder.path().join("old/a.md"), "older").unwrap();
+    until(running.library, |library| text(library) == "older").await;
+
+    assert!(running.library.replace(source("new"), options()).await.unwrap());
+    assert_eq!(text(running.library), "new");
+    fs::write(folder.path().join("old/a.md"), "not asked for").unwrap();
+    fs::write(folder.path().join("new/a.md"), "newer").unwrap();
+    until(running.library, |library| text(library) == "newer").await;
+    // The same pages from elsewhere are no change.
+    fs::create_dir(folder.path().join("copy")).unwrap();
+    fs::write(folder.path().join("copy/a.md"), "newer").unwrap();
+    assert!(!running.library.replace(source("copy"), options()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_library_that_is_not_loaded_is_empty_and_not_ready_until_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.md"), "one").unwrap();
+    let library = Library::new(vec![Source::Path(folder.path().to_owned())], options()).unwrap();
+    assert!(!library.state().ready && library.index().pages().is_empty());
+    let (loaded, ()) = tokio::join!(library.load(), library.loaded());
+    loaded.unwrap();
+    assert_eq!((text(&library).as_str(), library.state().ready), ("one", true));
+    library.loaded().await;
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_map_swap_is_seen() {

@@ -121,6 +121,30 @@ fn the_tree_stays_within_its_count_of_crates() {
 }
 
 #[test]
+fn one_file_knows_the_operating_system() {
+    let words = [
+        "std::os::",
+        "signal::unix",
+        "signal::windows",
+        "cfg(unix)",
+        "cfg(not(unix))",
+        "cfg(windows)",
+        "cfg!(unix)",
+        "target_os",
+        "raw_os_error",
+    ];
+    let mut faults = Vec::new();
+    for file in
+        sources().into_iter().filter(|file| !file.ends_with("src/platform.rs") && !file.ends_with("tests.rs"))
+    {
+        let code = without_tests(&read(&file));
+        let found = words.iter().filter(|word| code.contains(**word));
+        faults.extend(found.map(|word| format!("{}: {word}", file.display())));
+    }
+    assert!(faults.is_empty(), "what differs between systems stands in platform.rs:\n{}", faults.join("\n"));
+}
+
+#[test]
 fn nothing_in_the_project_names_a_developers_machine() {
     let needles = [["/", "work/"].concat(), ["/", "root/"].concat(), ["/", "home/"].concat()];
     let mut faults = Vec::new();

@@ -607,7 +607,7 @@ async fn a_handshake_ends_at_its_deadline_wherever_it_stands() {
 }
 
 #[tokio::test]
-async fn a_drain_ends_a_handshake_in_progress_at_once() {
+async fn a_handshake_in_progress_at_the_drain_may_finish_and_ask_but_not_linger() {
     let long = Duration::from_secs(3600);
     let adjust = |limits: &mut Limits, http: &mut http::Limits| {
         limits.handshake = long;
@@ -619,7 +619,13 @@ async fn a_drain_ends_a_handshake_in_progress_at_once() {
     begun.write_all(&client_hello()).await.unwrap();
     // The server has answered: it waits for the rest.
     assert_eq!(in_time(begun.read_u8()).await.unwrap(), 0x16);
+    let late = TcpStream::connect(server.address).await.unwrap();
+    server.is_well().await;
     server.drain();
+    let tls = TlsConnector::from(client(&["http/1.1"]));
+    let late = tls.connect(ServerName::try_from(NAME).unwrap(), late).await.unwrap();
+    let answer = Client::over(late).request("GET", "/", &[], "").await;
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     until_closed(silent).await;
     until_closed(begun).await;
     server.ended().await;

@@ -7,6 +7,7 @@
 
 mod acme;
 mod ari;
+mod check;
 mod commands;
 mod empty_root;
 mod faults;
@@ -14,6 +15,8 @@ mod harness;
 mod issuance;
 mod metrics;
 mod network;
+mod outbound_proxy;
+mod reload;
 mod renewal;
 mod restart;
 mod store_faults;

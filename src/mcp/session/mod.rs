@@ -21,6 +21,7 @@ pub use store::{Hold, OpenError, Store};
 /// One session: the protocol's state, what runs in it, and its transport's `wire`.
 pub struct Session<W> {
     id: Arc<str>,
+    owner: Option<Arc<str>>,
     state: Mutex<State>,
     negotiated: Notify,
     ended: watch::Sender<bool>,
@@ -35,9 +36,10 @@ struct State {
 }
 
 impl<W> Session<W> {
-    fn new(id: Arc<str>, protocol: legacy::Session, wire: W) -> Self {
+    fn new(id: Arc<str>, owner: Option<Arc<str>>, protocol: legacy::Session, wire: W) -> Self {
         Self {
             id,
+            owner,
             state: Mutex::new(State { protocol, running: HashMap::new() }),
             negotiated: Notify::new(),
             ended: watch::Sender::new(false),
@@ -222,7 +224,7 @@ mod tests {
     }
 
     fn open(store: &Store<()>) -> Hold<()> {
-        store.open(legacy::Session::new(), ()).unwrap()
+        store.open(legacy::Session::new(), (), None).unwrap()
     }
 
     async fn stopped(run: Run<()>) -> bool {
@@ -259,7 +261,7 @@ mod tests {
         assert!(store.end(hold.id()));
         assert!(stopped(run).await);
         hold.ended().await;
-        assert!(store.get(hold.id()).is_none());
+        assert!(store.get(hold.id(), None).is_none());
         assert!(!store.end(hold.id()));
         assert!(stopped(call(&hold, &dispatcher, "2").unwrap()).await);
     }

@@ -78,14 +78,19 @@ impl<W> Store<W> {
         }))
     }
 
-    /// Adds a session and holds it. At the cap the longest idle one ends to make room.
+    /// Adds a session of `owner` and holds it. At the cap the longest idle one ends to make room.
     ///
     /// # Errors
     /// When no session is idle at the cap, or there is no randomness.
-    pub fn open(&self, protocol: legacy::Session, wire: W) -> Result<Hold<W>, OpenError> {
+    pub fn open(
+        &self,
+        protocol: legacy::Session,
+        wire: W,
+        owner: Option<Arc<str>>,
+    ) -> Result<Hold<W>, OpenError> {
         let id = entropy::token(&*self.0.entropy).map_err(|EntropyError| OpenError::Entropy)?;
         let id: Arc<str> = id.into();
-        let session = Arc::new(Session::new(Arc::clone(&id), protocol, wire));
+        let session = Arc::new(Session::new(Arc::clone(&id), owner, protocol, wire));
         let (mut table, mut ended) = self.swept();
         if table.sessions.len() >= self.0.cap {
             ended.push(table.evict().ok_or(OpenError::Full)?);
@@ -95,12 +100,14 @@ impl<W> Store<W> {
         Ok(Hold { session, store: Arc::clone(&self.0) })
     }
 
-    /// Holds the session of that id; none if it is unknown or has ended.
+    /// Holds the session of that id; none if it is unknown, has ended, or is not the caller's.
+    ///
+    /// An id alone opens nothing where callers have names (Security Best Practices §Session Hijacking).
     #[must_use]
-    pub fn get(&self, id: &str) -> Option<Hold<W>> {
+    pub fn get(&self, id: &str, caller: Option<&Arc<str>>) -> Option<Hold<W>> {
         let (mut table, _ended) = self.swept();
         let Table { sessions, idle, .. } = &mut *table;
-        let entry = sessions.get_mut(id)?;
+        let entry = sessions.get_mut(id).filter(|entry| entry.session.owner.as_ref() == caller)?;
         if let Some(since) = entry.idle_since.take() {
             idle.remove(&since);
         }
@@ -285,7 +292,7 @@ mod tests {
     }
 
     fn open(store: &Store<()>) -> Hold<()> {
-        store.open(legacy::Session::new(), ()).unwrap()
+        store.open(legacy::Session::new(), (), None).unwrap()
     }
 
     fn id_of(hold: Hold<()>) -> String {
@@ -298,10 +305,10 @@ mod tests {
         let store = store(10, &clock);
         let (used, unused) = (id_of(open(&store)), id_of(open(&store)));
         clock.advance(20 * MINUTE);
-        assert!(store.get(&used).is_some());
+        assert!(store.get(&used, None).is_some());
         clock.advance(20 * MINUTE);
-        assert!(store.get(&unused).is_none());
-        assert!(store.get(&used).is_some());
+        assert!(store.get(&unused, None).is_none());
+        assert!(store.get(&used, None).is_some());
         assert_eq!(store.len(), 1);
     }
 
@@ -314,12 +321,12 @@ mod tests {
         drop(hold);
         clock.advance(300 * MINUTE);
         let id = second.id().to_owned();
-        assert!(store.get(&id).is_some());
+        assert!(store.get(&id, None).is_some());
         drop(second);
         clock.advance(29 * MINUTE);
-        assert!(store.get(&id).is_some());
+        assert!(store.get(&id, None).is_some());
         clock.advance(30 * MINUTE);
-        assert!(store.get(&id).is_none());
+        assert!(store.get(&id, None).is_none());
     }
 
     #[test]
@@ -331,9 +338,9 @@ mod tests {
         clock.advance(MINUTE);
         let younger = id_of(open(&store));
         let newest = open(&store);
-        assert!(store.get(&oldest).is_none());
-        assert!(store.get(&younger).is_some());
-        assert!(store.get(held.id()).is_some() && store.get(newest.id()).is_some());
+        assert!(store.get(&oldest, None).is_none());
+        assert!(store.get(&younger, None).is_some());
+        assert!(store.get(held.id(), None).is_some() && store.get(newest.id(), None).is_some());
     }
 
     #[test]
@@ -341,8 +348,21 @@ mod tests {
         let clock = FakeClock::new();
         let store = store(2, &clock);
         let (_first, _second) = (open(&store), open(&store));
-        assert_eq!(store.open(legacy::Session::new(), ()).unwrap_err(), OpenError::Full);
+        assert_eq!(store.open(legacy::Session::new(), (), None).unwrap_err(), OpenError::Full);
         assert_eq!(store.len(), 2);
+    }
+
+    #[test]
+    fn a_session_is_found_by_its_owner_alone() {
+        let store = store(10, &FakeClock::new());
+        let name = |name: &str| Some(Arc::<str>::from(name));
+        let owned = store.open(legacy::Session::new(), (), name("ana")).unwrap();
+        let free = open(&store);
+        assert!(store.get(owned.id(), name("ana").as_ref()).is_some());
+        assert!(store.get(free.id(), None).is_some());
+        for (id, caller) in [(owned.id(), None), (owned.id(), name("bob")), (free.id(), name("ana"))] {
+            assert!(store.get(id, caller.as_ref()).is_none(), "{caller:?}");
+        }
     }
 
     #[test]

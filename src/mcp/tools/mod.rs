@@ -17,10 +17,11 @@ mod testing;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::broadcast;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::catalog::{
     Answer, CacheScope, Catalog, Changes, Completion, Freshness, Listing, Reference, Resource,
@@ -86,6 +87,9 @@ enum Refusal {
 /// Reloads that may wait for a slow receiver; one that lags takes everything as changed.
 const CHANGES_WAITING: usize = 16;
 
+/// How long a call waits for the documents right after the start; less than a call may take.
+const FIRST_READING: Duration = Duration::from_secs(10);
+
 /// `ttlMs` of lists and reads.
 const FRESH_MS: u64 = 60_000;
 
@@ -103,13 +107,33 @@ impl Tools {
         &self.metrics
     }
 
+    /// The tools over the same library, presented otherwise. Who listens to the one hears what [`watch`](Self::watch)
+    /// of either announces, and their calls are counted together.
+    #[must_use]
+    pub fn with_options(&self, options: Options) -> Self {
+        let (library, metrics) = (Arc::clone(&self.library), Arc::clone(&self.metrics));
+        Self { library, options, changes: self.changes.clone(), metrics }
+    }
+
     /// Announces what each reload changed until `shutdown` drains. The caller owns the task.
     pub async fn watch(&self, shutdown: Shutdown) {
+        // The first index is no change: what asked before waited for it.
+        tokio::select! {
+            () = self.library.loaded() => {}
+            () = shutdown.draining() => return,
+        }
         changes::watch(self.library.subscribe(), &self.changes, &shutdown).await;
     }
 
+    /// The index as it is now. Right after the start it waits a while for the first one.
+    async fn index(&self) -> Arc<Index> {
+        // An elapsed wait leaves an empty index, of which the tools say that it is being loaded.
+        let _ = timeout(FIRST_READING, self.library.loaded()).await;
+        self.library.index()
+    }
+
     /// Runs a tool on the index as it is now.
-    fn call(&self, name: &str, arguments: Object, trace: &Trace) -> Result<ToolResult, Error> {
+    async fn call(&self, name: &str, arguments: Object, trace: &Trace) -> Result<ToolResult, Error> {
         let run: fn(&View<'_>, &Arguments) -> Result<Value, Refusal> = match name {
             "search" => search::run,
             "fetch" => fetch::run,
@@ -120,7 +144,7 @@ impl Tools {
                 return Err(Error::new(ErrorKind::InvalidParams, message));
             }
         };
-        let index = self.library.index();
+        let index = self.index().await;
         let view = View { index: &index, urls: &self.options.urls, state: self.library.state() };
         let arguments = Arguments::new(arguments);
         let begun = Instant::now();
@@ -149,11 +173,11 @@ impl Catalog for Tools {
         arguments: Object,
         context: &'a Context,
     ) -> Answer<'a, ToolResult> {
-        Box::pin(async move { self.call(name, arguments, context.trace()) })
+        Box::pin(async move { self.call(name, arguments, context.trace()).await })
     }
 
     fn resources<'a>(&'a self, cursor: Option<&'a str>) -> Answer<'a, Listing<Resource>> {
-        Box::pin(async move { resources::list(&self.library.index(), cursor) })
+        Box::pin(async move { resources::list(&*self.index().await, cursor) })
     }
 
     fn resource_templates<'a>(&'a self, cursor: Option<&'a str>) -> Answer<'a, Listing<ResourceTemplate>> {
@@ -161,7 +185,7 @@ impl Catalog for Tools {
     }
 
     fn read_resource<'a>(&'a self, uri: &'a str, _context: &'a Context) -> Answer<'a, Vec<ResourceContents>> {
-        Box::pin(async move { resources::read(&self.library.index(), uri) })
+        Box::pin(async move { resources::read(&*self.index().await, uri) })
     }
 
     fn complete<'a>(
@@ -170,7 +194,7 @@ impl Catalog for Tools {
         argument: &'a str,
         value: &'a str,
     ) -> Answer<'a, Completion> {
-        Box::pin(async move { resources::complete(&self.library.index(), reference, argument, value) })
+        Box::pin(async move { resources::complete(&*self.index().await, reference, argument, value) })
     }
 
     fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {

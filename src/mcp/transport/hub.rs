@@ -39,7 +39,7 @@ pub struct Hub {
     pub(super) dispatcher: Arc<Dispatcher>,
     pub(super) sessions: Store<Wire>,
     pub(super) options: Options,
-    tasks: Mutex<JoinSet<()>>,
+    tasks: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Hub {
@@ -52,7 +52,14 @@ impl Hub {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let sessions = Store::new(dispatcher.limits(), clock, entropy);
-        Self { dispatcher, sessions, options, tasks: Mutex::default() }
+        Self { dispatcher, sessions, options, tasks: Arc::default() }
+    }
+
+    /// A hub that answers otherwise from now on, over the same sessions and open streams. Their cap and their idle
+    /// limit stay those of the first.
+    #[must_use]
+    pub fn successor(&self, dispatcher: Arc<Dispatcher>, options: Options) -> Self {
+        Self { dispatcher, options, sessions: self.sessions.clone(), tasks: Arc::clone(&self.tasks) }
     }
 
     /// Ends sessions that have been idle for too long, also while nobody calls. Completes at the
@@ -91,7 +98,7 @@ impl Hub {
         Streams::new(memory, queue, self.options.keep_alive)
     }
 
-    /// Runs `task` until it ends or the hub goes.
+    /// Runs `task` until it ends, or the hub and its successors go.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // Without a runtime the process is ending, and what would run ends with it.
         let Ok(runtime) = Handle::try_current() else { return };

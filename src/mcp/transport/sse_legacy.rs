@@ -39,11 +39,11 @@ impl Opening {
         Self(hub)
     }
 
-    fn open(&self) -> Response {
+    fn open(&self, owner: Option<Arc<str>>) -> Response {
         let hub = &self.0;
         let (sender, body) = sse::channel(hub.dispatcher.limits().stream_queue, hub.options.keep_alive);
         let wire = Wire::HttpSse(Stream(Mutex::new(Some(sender.clone()))));
-        let hold = match hub.sessions.open(legacy::Session::new(), wire) {
+        let hold = match hub.sessions.open(legacy::Session::new(), wire, owner) {
             Ok(hold) => hold,
             Err(error) => return text(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
         };
@@ -60,7 +60,7 @@ impl Handler for Opening {
     fn handle(self: Arc<Self>, request: Request) -> Pin<Box<dyn Future<Output = Response> + Send>> {
         Box::pin(async move {
             match *request.method() {
-                Method::GET => self.open(),
+                Method::GET => self.open(request.caller().cloned()),
                 // Clients that try Streamable HTTP first fall back on this 405.
                 _ => method_not_allowed(&[Method::GET]),
             }
@@ -87,7 +87,7 @@ impl Messages {
             return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json\n");
         }
         let mut asked = Asked::of(&request);
-        let hold = hub.sessions.get(&id);
+        let hold = hub.sessions.get(&id, request.caller());
         let Some((hold, sender)) = hold.and_then(|hold| Some((hold.clone(), hold.wire().sender()?))) else {
             return text(StatusCode::NOT_FOUND, "no such session: open /sse anew\n");
         };

@@ -76,7 +76,7 @@ impl Endpoint {
         let response = if is_modern(request.headers(), &incoming) {
             modern::post(&self.hub, &mut asked, request.headers(), incoming).await
         } else {
-            legacy::post(&self.hub, &mut asked, request.headers(), incoming).await
+            legacy::post(&self.hub, &mut asked, &request, incoming).await
         };
         asked.answered(response)
     }

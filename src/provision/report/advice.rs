@@ -134,11 +134,10 @@ fn help(directory: &str, kind: Failed, step: Step<'_>, error: &acme::Error, fail
         (Failed::Network, _) if matches!(error.kind(), ErrorKind::TimedOut(_)) => {
             "docquay goes on by itself; if it stays so, the CA's status page may say more".to_owned()
         }
-        (Failed::Network, _) => {
-            "see that this machine reaches the CA (DNS, firewall, outbound https, its own clock); \
+        (Failed::Network, _) => "see that this machine reaches the CA (DNS, firewall, outbound https or \
+                                 the proxy that it goes through, its own clock); \
                                  for a CA of your own, --acme-ca-file names the root of its https"
-                .to_owned()
-        }
+            .to_owned(),
         (Failed::RateLimited, _) => {
             "nothing is to be done but to wait; docquay does, and tries again by itself".to_owned()
         }

@@ -1,7 +1,7 @@
 //! Files that are whole or not there: written beside their place, synced, renamed over it, the folder synced.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ struct Staged {
 pub(super) fn write(target: &Path, content: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
     let folder = folder_of(target)?;
     place(target, content, entropy)?;
-    sync_folder(folder)
+    modes::sync_folder(folder)
 }
 
 /// Replaces two files of one folder, both written before either is moved: what can fail for want of space fails
@@ -35,7 +35,7 @@ pub(super) fn write_both<'a>(
     for (staged, (target, content)) in staged {
         commit(staged, target, content, entropy).map_err(|error| (target, error))?;
     }
-    folder_of(first.0).and_then(sync_folder).map_err(|error| (first.0, error))
+    folder_of(first.0).and_then(modes::sync_folder).map_err(|error| (first.0, error))
 }
 
 /// Moves `path` to `path.suffix`, or `path.suffix-2` and so on: never over anything.
@@ -56,7 +56,7 @@ pub(super) fn set_aside(path: &Path, suffix: &str) -> io::Result<PathBuf> {
             Err(error) => return Err(error),
         }
         fs::rename(path, &aside)?;
-        sync_folder(folder)?;
+        modes::sync_folder(folder)?;
         return Ok(aside);
     }
     Err(io::Error::other(format!("{MOST_SET_ASIDE} files were set aside within this second")))
@@ -78,12 +78,12 @@ pub(super) fn test_write(folder: &Path, entropy: &dyn Entropy) -> io::Result<()>
 
 /// Reads a staged file back and removes it. It is not found if a [`sweep`] of another process took it.
 fn check(staged: Staged, folder: &Path, content: &[u8]) -> io::Result<()> {
-    sync_folder(folder)?;
+    modes::sync_folder(folder)?;
     if staged.path.as_deref().map(fs::read).transpose()?.as_deref() != Some(content) {
         return Err(io::Error::other("what was written does not read back"));
     }
     staged.remove()?;
-    sync_folder(folder)
+    modes::sync_folder(folder)
 }
 
 /// Makes a folder with mode 0700, and what leads to it.
@@ -96,7 +96,7 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     }
     modes::private_folder().recursive(true).create(folder)?;
     match folder.parent() {
-        Some(parent) => sync_folder(parent),
+        Some(parent) => modes::sync_folder(parent),
         None => Ok(()),
     }
 }
@@ -159,16 +159,6 @@ impl Drop for Staged {
         if let Some(path) = self.path.take() {
             let _ = fs::remove_file(path);
         }
-    }
-}
-
-/// Makes the names in a folder last. Some network file systems have no such call and keep them anyway.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
-            Ok(())
-        }
-        done => done,
     }
 }
 

@@ -1,11 +1,9 @@
-//! Who may read a file: modes where the system has them, nothing elsewhere.
+//! Who may read a file: what the store makes of its owner and its mode.
 
-use std::fs::{self, DirBuilder, Metadata, OpenOptions};
-use std::io;
-use std::path::Path;
+use std::fs::Metadata;
 
-#[cfg(unix)]
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use crate::platform;
+pub(super) use crate::platform::{private, private_folder, sync_folder, tighten};
 
 /// The mode and the owner of a file.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,37 +23,7 @@ impl Mode {
     }
 }
 
-#[cfg(unix)]
 pub(super) fn of(found: &Metadata) -> Mode {
-    Mode { owner: found.uid(), bits: found.mode() }
-}
-
-#[cfg(not(unix))]
-pub(super) fn of(_: &Metadata) -> Mode {
-    Mode { owner: 0, bits: 0o700 }
-}
-
-/// Files that this creates have mode 0600.
-pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    options.mode(0o600);
-    options
-}
-
-/// Folders that this creates have mode 0700.
-pub(super) fn private_folder() -> DirBuilder {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "no modes here"))]
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    builder.mode(0o700);
-    builder
-}
-
-/// Takes everything from everybody but the owner.
-pub(super) fn tighten(path: &Path) -> io::Result<()> {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "no modes here"))]
-    let mut permissions = fs::metadata(path)?.permissions();
-    #[cfg(unix)]
-    permissions.set_mode(permissions.mode() & 0o700);
-    fs::set_permissions(path, permissions)
+    let (owner, bits) = platform::owner_and_mode(found);
+    Mode { owner, bits }
 }

@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use tempfile::TempDir;
 use tokio::sync::mpsc;

@@ -205,6 +205,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
+    /// Whether the answer that was read last had its end, and was not cut.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.framing, Framing::Ended | Framing::Length(0))
+    }
+
     /// Whether the server closes without another byte (a reset is a close too).
     pub async fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && !self.fill().await

@@ -41,6 +41,18 @@ impl Dns {
         self.tell("/clear-aaaa", json!({"host": host})).await;
     }
 
+    /// CAA records of `host`: tag and value.
+    pub(crate) async fn add_caa(&self, host: &str, policies: &[(&str, &str)]) {
+        let policies: Vec<_> =
+            policies.iter().map(|(tag, value)| json!({"tag": tag, "value": value})).collect();
+        self.tell("/add-caa", json!({"host": host, "policies": policies})).await;
+    }
+
+    /// Back to no CAA record.
+    pub(crate) async fn clear_caa(&self, host: &str) {
+        self.tell("/clear-caa", json!({"host": host})).await;
+    }
+
     /// What a name without records of its own resolves to; `None`: to nothing, in either family.
     pub(crate) async fn default_to(&self, address: Option<IpAddr>) {
         let (ipv4, ipv6) = match address {

@@ -42,7 +42,7 @@ impl EmptyRoot {
 
 /// Builds it as a release does but for the profile, or gives the one that `DOCQUAY_STATIC` names, for measuring. A
 /// target folder of its own keeps both builds from throwing each other's work away.
-fn static_binary() -> &'static Path {
+pub(crate) fn static_binary() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         if let Some(given) = std::env::var_os("DOCQUAY_STATIC") {

@@ -1,6 +1,6 @@
 //! What the tests of this binary share: a CA, what stands between it and docquay, docquay itself, its clients.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file, and each test target, uses a part of it")]
 
 pub(crate) mod a2c;
 pub(crate) mod authority;

@@ -297,6 +297,12 @@ impl Builder {
         self
     }
 
+    /// Reached as `https://NAME`; who reaches it must resolve that.
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        self.name = name.to_owned();
+        self
+    }
+
     /// Runs in a namespace, its API at the name [`CA`](super::namespace::CA) and its DNS at port 53 of its address. No
     /// name has an address until the test gives it one.
     pub(crate) fn within(mut self, namespace: &Namespace) -> Self {

@@ -35,12 +35,18 @@ pub(crate) enum Signal {
 impl Process {
     /// Starts `command`. A program that is not there is a failure that names the Debian package it comes in.
     pub(crate) fn start(mut command: Command, package: &str) -> Self {
+        command.stdin(Stdio::null());
+        Self::with_its_stdin(command, package)
+    }
+
+    /// [`Self::start`] with the standard input that `command` has.
+    pub(crate) fn with_its_stdin(mut command: Command, package: &str) -> Self {
         let title = command.get_program().to_string_lossy().into_owned();
         let log = NamedTempFile::new().unwrap();
         // Both streams share one offset, so that neither overwrites the other.
         let stdout = log.reopen().unwrap();
         let stderr = stdout.try_clone().unwrap();
-        let child = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn();
+        let child = command.stdout(stdout).stderr(stderr).spawn();
         let child = child.unwrap_or_else(|error| cannot_start(&title, package, &error));
         Self { id: child.id(), child: Mutex::new(child), log, title }
     }
@@ -199,6 +205,6 @@ pub(crate) fn command(prefix: &[String], program: &str) -> Command {
 
 fn cannot_start(title: &str, package: &str, error: &std::io::Error) -> ! {
     panic!(
-        "cannot run {title}: {error}\nhelp: apt-get install {package}, or run tests/run pebble, which installs it"
+        "cannot run {title}: {error}\nhelp: apt-get install {package}, or run tests/run, which installs it"
     )
 }

@@ -52,14 +52,24 @@ impl Setup {
         self.docquay(&pebble.directory_url(), &pebble.ca_file())
     }
 
+    /// The command line for certificates of `pebble`, whose names stand in that file.
+    pub(crate) fn docquay_by(&self, file: &Path, pebble: &Pebble) -> docquay::Builder {
+        let start =
+            self.without_names().option("config", file).ca(&pebble.directory_url(), &pebble.ca_file());
+        self.names.iter().fold(start, |start, name| start.resolves(name, self.ip()))
+    }
+
     /// The command line but for what says whose certificates are wanted.
     pub(crate) fn without_ca(&self) -> docquay::Builder {
-        let start = Docquay::builder().docs(&self.docs).certs(&self.certs);
-        let start = start.port(self.port).acme_port(self.acme_port).option("bind", self.ip().to_string());
-        self.names.iter().fold(start, |start, name| {
+        self.names.iter().fold(self.without_names(), |start, name| {
             let start = start.domain(name);
             if name.parse::<IpAddr>().is_ok() { start } else { start.resolves(name, self.ip()) }
         })
+    }
+
+    fn without_names(&self) -> docquay::Builder {
+        let start = Docquay::builder().docs(&self.docs).certs(&self.certs);
+        start.port(self.port).acme_port(self.acme_port).option("bind", self.ip().to_string())
     }
 
     /// Where it serves.

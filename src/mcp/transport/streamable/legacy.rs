@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 
 use super::no_stream;
 use crate::http::{Request, Response, empty, json, stream};
@@ -26,7 +26,7 @@ use crate::mcp::transport::work::{self, Outcome};
 pub(super) async fn post(
     hub: &Arc<Hub>,
     asked: &mut Asked,
-    headers: &HeaderMap,
+    request: &Request,
     incoming: Incoming,
 ) -> Response {
     let id = match &incoming {
@@ -35,17 +35,17 @@ pub(super) async fn post(
     };
     let incoming = match incoming {
         Incoming::Single(message) if is_initialize(&message) => {
-            return initialize(hub, asked, headers, message);
+            return initialize(hub, asked, request, message);
         }
         other => other,
     };
-    let hold = match session(hub, headers, id.as_ref()) {
+    let hold = match session(hub, request, id.as_ref()) {
         Ok(hold) => hold,
         Err(refusal) => return *refusal,
     };
     asked.held(&hold);
     let trace = &asked.trace;
-    let form = accept::form(headers);
+    let form = accept::form(request.headers());
     let (outbox, notes) = respond::outbox(hub, form);
     let (outcome, shape) = match incoming {
         Incoming::Single(message) => (work::of_message(hub, &hold, message, trace, outbox), Shape::Single),
@@ -63,13 +63,13 @@ pub(super) async fn post(
 }
 
 /// A new session, whatever session the request names: a client that lost its own starts so.
-fn initialize(hub: &Arc<Hub>, asked: &mut Asked, headers: &HeaderMap, message: Message) -> Response {
+fn initialize(hub: &Arc<Hub>, asked: &mut Asked, request: &Request, message: Message) -> Response {
     let mut protocol = legacy::Session::new();
     let legacy::Action::Reply(reply) = protocol.on(message, &hub.dispatcher) else {
         return empty(StatusCode::ACCEPTED);
     };
     let session = if reply.error.is_none() {
-        match hub.sessions.open(protocol, Wire::Streamable(hub.streams())) {
+        match hub.sessions.open(protocol, Wire::Streamable(hub.streams()), request.caller().cloned()) {
             Ok(hold) => hold,
             Err(error) => return unavailable(hub, error),
         }
@@ -78,7 +78,7 @@ fn initialize(hub: &Arc<Hub>, asked: &mut Asked, headers: &HeaderMap, message: M
     };
     asked.held(&session);
     let id = HeaderValue::from_str(session.id());
-    let (era, form) = (Era::Legacy(session), accept::form(headers));
+    let (era, form) = (Era::Legacy(session), accept::form(request.headers()));
     let answer = Answer { hub: Arc::clone(hub), era, form, shape: Shape::Single };
     let mut response = answer.at_once(vec![reply]);
     if let Ok(id) = id {
@@ -93,7 +93,7 @@ pub(super) fn get(hub: &Arc<Hub>, request: &Request) -> Response {
     if !headers.contains_key(headers::SESSION) || !accept::wants_stream(headers) {
         return no_stream();
     }
-    let hold = match session(hub, headers, None) {
+    let hold = match session(hub, request, None) {
         Ok(hold) => hold,
         Err(refusal) => return *refusal,
     };
@@ -111,7 +111,7 @@ pub(super) fn delete(hub: &Hub, request: &Request) -> Response {
     if !request.headers().contains_key(headers::SESSION) {
         return no_stream();
     }
-    match session(hub, request.headers(), None) {
+    match session(hub, request, None) {
         Ok(hold) => {
             hub.sessions.end(hold.id());
             empty(StatusCode::NO_CONTENT)
@@ -121,19 +121,19 @@ pub(super) fn delete(hub: &Hub, request: &Request) -> Response {
 }
 
 /// The session that a request belongs to, or why it has none.
-fn session(hub: &Hub, headers: &HeaderMap, id: Option<&RequestId>) -> Result<Hold<Wire>, Box<Response>> {
+fn session(hub: &Hub, request: &Request, id: Option<&RequestId>) -> Result<Hold<Wire>, Box<Response>> {
     let refuse = |status, message| {
         let error = Error::new(ErrorKind::InvalidRequest, message);
         Err(Box::new(hub.refuse(status, id, Revision::HEADERLESS.rules(), &error)))
     };
-    let Some(session) = headers.get(headers::SESSION).and_then(|value| value.to_str().ok()) else {
+    let Some(session) = request.header(headers::SESSION) else {
         return refuse(
             StatusCode::BAD_REQUEST,
             "no session: send initialize first, then its Mcp-Session-Id header with every request",
         );
     };
     // The sessions of /sse are not open to /mcp.
-    match hub.sessions.get(session).filter(|hold| hold.wire().streams().is_some()) {
+    match hub.sessions.get(session, request.caller()).filter(|hold| hold.wire().streams().is_some()) {
         Some(hold) => Ok(hold),
         None => {
             refuse(StatusCode::NOT_FOUND, "this session has ended: send initialize without Mcp-Session-Id")
