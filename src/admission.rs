@@ -4,6 +4,7 @@
 //! RFC 9110 §10.2.3 and §11.6.1.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use ::http::{HeaderMap, StatusCode};
 
 use crate::access::{Credentials, Limits, Meter, Proxies, TokenFile};
 use crate::clock::Clock;
-use crate::http::{Forwarded, Guard, Request, Response, Scheme, Throttle, text};
+use crate::http::{Caller, Forwarded, Guard, Request, Response, Scheme, Throttle, text};
 
 /// Lets in who may see documents, as often as they may.
 #[derive(Debug)]
@@ -78,7 +79,7 @@ impl Guard for Admission {
         })
     }
 
-    fn admit(&self, request: &Request) -> Result<Option<Arc<str>>, Box<Response>> {
+    fn admit(&self, request: &Request) -> Result<Option<Caller>, Box<Response>> {
         let Some(tokens) = &self.tokens else { return Ok(None) };
         let token = match Credentials::of(request.headers(), request.raw_query()) {
             Credentials::Bearer(token) => token,
@@ -92,9 +93,16 @@ impl Guard for Admission {
                 .may_try(client)
                 .map_err(|wait| too_many("too many wrong tokens from this address", wait))?;
         }
-        let name = tokens.tokens().name_of(token).cloned().ok_or_else(|| self.wrong(request))?;
-        tracing::debug!(caller = &*name, client = %request.client(), "let in");
-        Ok(Some(name))
+        let holder = tokens.tokens().holder(token).ok_or_else(|| self.wrong(request))?;
+        tracing::debug!(caller = &*holder.name, client = %request.client(), "let in");
+        Ok(Some(Caller { name: holder.name, key: holder.hash }))
+    }
+
+    fn barred(&self, caller: &Caller) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        match &self.tokens {
+            Some(tokens) => Box::pin(tokens.removal(caller.key)),
+            None => Box::pin(std::future::pending()),
+        }
     }
 }
 

@@ -289,10 +289,17 @@ impl Running {
     fn reread(&mut self, reread: &Arc<dyn Reread>, notify: &Notify) {
         let (reloader, reread) = (Arc::clone(&self.reloader), Arc::clone(reread));
         let (notify, shutdown) = (notify.clone(), self.standing.shutdown.clone());
+        let library = Arc::clone(&self.standing.library);
         self.tasks.spawn(async move {
-            notify.reloading();
+            let read = async {
+                // Nobody was told of readiness before.
+                library.loaded().await;
+                notify.reloading();
+                reloader.reread(&*reread).await;
+                notify.reloaded();
+            };
             tokio::select! {
-                () = reloader.reread(&*reread) => notify.reloaded(),
+                () = read => {}
                 () = shutdown.draining() => {}
             }
         });

@@ -17,4 +17,4 @@ pub use limits::Limits;
 pub use meter::Meter;
 pub use proxies::{Proxies, Told};
 pub use token_file::{TokenFile, TokenFileError};
-pub use tokens::{LineError, LineErrorKind, Tokens, new_token};
+pub use tokens::{Holder, LineError, LineErrorKind, Tokens, new_token};

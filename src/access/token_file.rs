@@ -8,10 +8,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::tokens::{LineError, Tokens};
@@ -23,7 +23,7 @@ use crate::shutdown::Shutdown;
 pub struct TokenFile {
     path: PathBuf,
     entropy: Arc<dyn Entropy>,
-    tokens: RwLock<Arc<Tokens>>,
+    tokens: watch::Sender<Arc<Tokens>>,
 }
 
 /// Why a token file cannot be used.
@@ -74,13 +74,24 @@ impl TokenFile {
         let tokens = Tokens::parse(&text, &*entropy).map_err(TokenFileError::Line)?;
         tell(path, &tokens);
         warn_of_mode(path);
-        Ok(Self { path: path.to_owned(), entropy, tokens: RwLock::new(Arc::new(tokens)) })
+        Ok(Self { path: path.to_owned(), entropy, tokens: watch::Sender::new(Arc::new(tokens)) })
     }
 
     /// The tokens that are let in now.
     #[must_use]
     pub fn tokens(&self) -> Arc<Tokens> {
-        Arc::clone(&self.tokens.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.tokens.borrow())
+    }
+
+    /// Completes when the token of this hash is let in no more. Cancel safe.
+    pub fn removal(&self, hash: [u8; 32]) -> impl Future<Output = ()> + Send + 'static {
+        let mut tokens = self.tokens.subscribe();
+        async move {
+            if tokens.wait_for(|tokens| !tokens.have(&hash)).await.is_err() {
+                // Without the file nothing is removed any more.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Reads the file again every `every` and at each `wake`, until `shutdown` drains.
@@ -122,7 +133,7 @@ impl TokenFile {
                 if last.text.is_some() || last.fault.is_some() || asked {
                     tell(&self.path, &tokens);
                 }
-                *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tokens);
+                self.tokens.send_replace(Arc::new(tokens));
                 Look { text: Some(text), fault: None }
             }
             Err(error) => {
@@ -214,7 +225,7 @@ mod tests {
     }
 
     fn lets_in(file: &TokenFile, token: &str) -> bool {
-        file.tokens().name_of(token).is_some()
+        file.tokens().holder(token).is_some()
     }
 
     #[test]

@@ -35,6 +35,15 @@ impl fmt::Debug for Entry {
     }
 }
 
+/// Who has a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// As in the file.
+    pub name: Arc<str>,
+    /// The token's hash.
+    pub hash: [u8; 32],
+}
+
 /// What is wrong with a token file, and in which line, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -141,15 +150,24 @@ impl Tokens {
         Ok(Self { key, entries })
     }
 
-    /// The name of a token; none if it is not let in.
-    ///
+    /// Who has this token; none if it is not let in.
+    #[must_use]
+    pub fn holder(&self, token: &str) -> Option<Holder> {
+        let hash = sha256(token.as_bytes());
+        self.name_of(&hash).map(|name| Holder { name: Arc::clone(name), hash })
+    }
+
+    /// Whether the token of this hash is let in.
+    #[must_use]
+    pub fn have(&self, hash: &[u8; 32]) -> bool {
+        self.name_of(hash).is_some()
+    }
+
     /// Takes the same time whichever token it is like: `hmac::verify` compares in constant time, and every entry is
     /// compared with.
-    #[must_use]
-    pub fn name_of(&self, token: &str) -> Option<&Arc<str>> {
-        let hash = sha256(token.as_bytes());
+    fn name_of(&self, hash: &[u8; 32]) -> Option<&Arc<str>> {
         self.entries.iter().fold(None, |found, entry| {
-            let verdict = hmac::verify(&self.key, &hash, entry.mac.as_ref());
+            let verdict = hmac::verify(&self.key, hash, entry.mac.as_ref());
             if verdict.is_ok() { Some(&entry.name) } else { found }
         })
     }
@@ -245,10 +263,10 @@ mod tests {
         let ((first, first_line), (second, second_line)) = (new("ci"), new("ana@example.com"));
         assert_eq!(first.len(), 43);
         let tokens = parse(&format!("# tokens\n\n{first_line}\r\n  {second_line}  \n")).unwrap();
-        assert_eq!(tokens.name_of(&first).map(|name| &**name), Some("ci"));
-        assert_eq!(tokens.name_of(&second).map(|name| &**name), Some("ana@example.com"));
+        assert_eq!(tokens.holder(&first).map(|holder| holder.name.to_string()), Some("ci".to_owned()));
+        assert_eq!(tokens.holder(&second).unwrap().name.to_string(), "ana@example.com");
         for wrong in ["", "a", &first[1..], &first_line, &first.to_uppercase(), &format!("{first}=")] {
-            assert_eq!(tokens.name_of(wrong), None, "{wrong:?}");
+            assert_eq!(tokens.holder(wrong), None, "{wrong:?}");
         }
         assert_eq!(tokens.names().collect::<Vec<_>>(), ["ci", "ana@example.com"]);
     }
@@ -259,7 +277,7 @@ mod tests {
         let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
         for hash in [hash.to_owned(), hash.to_uppercase()] {
             let tokens = parse(&format!("sha256:{hash} greeting")).unwrap();
-            assert!(tokens.name_of("hello").is_some() && tokens.name_of("hell").is_none());
+            assert!(tokens.holder("hello").is_some() && tokens.holder("hell").is_none());
         }
     }
 
@@ -267,7 +285,7 @@ mod tests {
     fn no_line_lets_nobody_in() {
         for text in ["", "\n\n", "# nobody\n"] {
             let tokens = parse(text).unwrap();
-            assert!(tokens.is_empty() && tokens.name_of("").is_none());
+            assert!(tokens.is_empty() && tokens.holder("").is_none());
         }
     }
 
@@ -297,7 +315,7 @@ mod tests {
     fn two_tokens_may_share_a_name() {
         let ((old, first), (new, second)) = (new("ci"), new("ci"));
         let tokens = parse(&format!("{first}\n{second}")).unwrap();
-        assert_eq!(tokens.name_of(&old), tokens.name_of(&new));
+        assert_eq!(tokens.holder(&old).unwrap().name, tokens.holder(&new).unwrap().name);
         assert_eq!(tokens.len(), 2);
     }
 

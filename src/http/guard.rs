@@ -3,7 +3,10 @@
 //! Owns the questions and when they are asked: the router asks them before a handler sees the request. Never
 //! learns what a token or a trusted proxy is.
 
+use std::fmt;
+use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use ::http::HeaderMap;
@@ -26,11 +29,29 @@ pub trait Guard: Send + Sync + 'static {
     /// The answer to one that comes too often.
     fn meter(&self, request: &Request) -> Result<(), Box<Response>>;
 
-    /// Whether the request may see documents; the name of who asks, if it has one.
+    /// Whether the request may see documents; who asks, where callers are told apart.
     ///
     /// # Errors
     /// The answer to one that may not.
-    fn admit(&self, request: &Request) -> Result<Option<Arc<str>>, Box<Response>>;
+    fn admit(&self, request: &Request) -> Result<Option<Caller>, Box<Response>>;
+
+    /// Completes when a caller that was admitted would be so no more: its streams end then.
+    fn barred(&self, caller: &Caller) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// Who asks.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// For logs, and for what belongs to somebody.
+    pub name: Arc<str>,
+    /// What the guard knows it by.
+    pub key: [u8; 32],
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)
+    }
 }
 
 /// What a trusted proxy says of a request.

@@ -252,7 +252,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::{Forwarded, Guard, HostPolicy, Request, Response};
+    use std::pin::Pin;
+
+    use crate::http::{Caller, Forwarded, Guard, HostPolicy, Request, Response};
 
     /// Knows one proxy, and lets everybody in.
     struct OneProxy;
@@ -270,8 +272,12 @@ mod tests {
             Ok(())
         }
 
-        fn admit(&self, _: &Request) -> Result<Option<Arc<str>>, Box<Response>> {
+        fn admit(&self, _: &Request) -> Result<Option<Caller>, Box<Response>> {
             Ok(None)
+        }
+
+        fn barred(&self, _: &Caller) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(std::future::pending())
         }
     }
 

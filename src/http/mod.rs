@@ -26,7 +26,7 @@ mod throttle;
 pub use accept::{Accept, Plain, Scheme};
 pub use body::Body;
 pub use exchange::{Lines, Note};
-pub use guard::{Forwarded, Guard};
+pub use guard::{Caller, Forwarded, Guard};
 pub use limits::Limits;
 pub use listener::{serve, serve_on_terms};
 pub use policy::HostPolicy;

@@ -240,7 +240,7 @@ impl Router {
 
     async fn through(&self, route: &Route, mut request: Request, asker: &mut Asker) -> Response {
         if route.checks == Checks::Exempt {
-            return Arc::clone(&route.handler).handle(request).await;
+            return self.admitted(route, request, asker).await;
         }
         if let Some(refusal) = self.held_back() {
             return refusal;
@@ -265,18 +265,27 @@ impl Router {
     }
 
     /// The guard's refusal, or the handler's answer.
-    async fn guarded(&self, route: &Route, mut request: Request, asker: &mut Asker) -> Response {
-        if let Some(refusal) = self.metered(&request) {
-            return refusal;
+    async fn guarded(&self, route: &Route, request: Request, asker: &mut Asker) -> Response {
+        match self.metered(&request) {
+            Some(refusal) => refusal,
+            None => self.admitted(route, request, asker).await,
         }
+    }
+
+    /// The handler's answer, if the caller may have it.
+    async fn admitted(&self, route: &Route, mut request: Request, asker: &mut Asker) -> Response {
         if let Some(guard) = self.guard.as_ref().filter(|_| route.access == Access::Documents) {
-            match guard.admit(&request) {
-                Ok(caller) => {
-                    asker.caller.clone_from(&caller);
-                    request.set_caller(caller);
-                }
+            let caller = match guard.admit(&request) {
+                Ok(caller) => caller,
                 Err(refusal) => return *refusal,
-            }
+            };
+            asker.caller = caller.as_ref().map(|caller| Arc::clone(&caller.name));
+            request.set_caller(asker.caller.clone());
+            let response = Arc::clone(&route.handler).handle(request).await;
+            return match caller.filter(|_| response.body().is_stream()) {
+                Some(caller) => response.map(|body| body.until(guard.barred(&caller))),
+                None => response,
+            };
         }
         Arc::clone(&route.handler).handle(request).await
     }
@@ -323,7 +332,7 @@ mod tests {
     use http_body_util::BodyExt as _;
 
     use super::*;
-    use crate::http::{empty, json};
+    use crate::http::{Caller, Forwarded, empty, json};
     use crate::names::HostName;
 
     /// Answers with its name, and with the method that it saw.
@@ -457,6 +466,40 @@ mod tests {
         gate.send_replace(Gate::Open);
         drop(gate);
         assert_eq!(ask_of(&router, Method::GET, "/mcp", &[HOST]).await.1, "GET mcp");
+        assert_eq!(ask_of(&router, Method::GET, "/nowhere", &[HOST]).await.0.status, 404);
+    }
+
+    /// Lets nobody in, and knows no proxy.
+    struct Shut;
+
+    impl Guard for Shut {
+        fn is_proxy(&self, _: IpAddr) -> bool {
+            false
+        }
+
+        fn forwarded(&self, _: IpAddr, _: &::http::HeaderMap) -> Option<Forwarded> {
+            None
+        }
+
+        fn meter(&self, _: &Request) -> Result<(), Box<Response>> {
+            Ok(())
+        }
+
+        fn admit(&self, _: &Request) -> Result<Option<Caller>, Box<Response>> {
+            Err(Box::new(empty(StatusCode::UNAUTHORIZED)))
+        }
+
+        fn barred(&self, _: &Caller) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_route_of_documents_asks_the_guard_though_it_is_exempt_from_the_checks() {
+        let router = router().with_guard(Arc::new(Shut));
+        for path in ["/mcp", "/docs/a", "/healthz"] {
+            assert_eq!(ask_of(&router, Method::GET, path, &[HOST]).await.0.status, 401, "{path}");
+        }
         assert_eq!(ask_of(&router, Method::GET, "/nowhere", &[HOST]).await.0.status, 404);
     }
 

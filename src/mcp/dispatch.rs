@@ -171,7 +171,7 @@ impl Dispatcher {
         done(wire::success(id, &*body))
     }
 
-    /// An encoded error response. Without an id the modern era omits it, the legacy era writes null.
+    /// An encoded error response. Without an id the newer revisions omit it, the older ones write null.
     #[must_use]
     pub fn error(&self, id: Option<&RequestId>, rules: &'static Rules, error: &Error) -> Reply {
         Reply { message: wire::failure(id, rules, error), error: Some(error.kind()), is_tool_error: false }

@@ -69,6 +69,17 @@ impl Session {
         }
     }
 
+    /// Takes up the conversation of a client that initialized a session which is gone: before a message that only such
+    /// a client sends, a session that awaits `initialize` becomes ready instead. What the client said of itself and
+    /// what it subscribed to are lost.
+    pub fn resume_at(&mut self, message: &Message, rules: &'static Rules) {
+        let Message::Request(request) = message else { return };
+        let opens = [INITIALIZE, PING, DISCOVER].contains(&request.method.as_str());
+        if matches!(self.state, State::AwaitInitialize) && !opens {
+            self.state = State::Ready(rules);
+        }
+    }
+
     /// Takes an array of messages; the replies to all of them go out as one array.
     ///
     /// # Errors
@@ -164,7 +175,7 @@ impl Session {
                 let advice = format!("this session is initialized already, with MCP {}", rules.name);
                 Err(Error::new(ErrorKind::InvalidRequest, advice))
             }
-            "ping" => Ok(Action::Reply(dispatcher.empty(&request.id, rules))),
+            PING => Ok(Action::Reply(dispatcher.empty(&request.id, rules))),
             "resources/subscribe" | "resources/unsubscribe" => {
                 self.subscription(&request, rules, dispatcher)?;
                 Ok(Action::Reply(dispatcher.empty(&request.id, rules)))
@@ -180,9 +191,9 @@ impl Session {
                 let rules = self.initialize(&request.params)?;
                 Ok(Action::Reply(dispatcher.initialize(&request.id, rules)))
             }
-            "ping" => Ok(Action::Reply(dispatcher.empty(&request.id, self.encoding()))),
+            PING => Ok(Action::Reply(dispatcher.empty(&request.id, self.encoding()))),
             // A client that probes for the modern era falls back on this.
-            "server/discover" => {
+            DISCOVER => {
                 let advice = "`server/discover` needs `_meta` of MCP 2026-07-28 and a transport that has it; \
                               here, send `initialize`";
                 Err(Error::new(ErrorKind::MethodNotFound, advice))
@@ -278,6 +289,8 @@ pub fn no_batches(rules: &Rules) -> Error {
 }
 
 const INITIALIZE: &str = "initialize";
+const PING: &str = "ping";
+const DISCOVER: &str = "server/discover";
 const INITIALIZED: &str = "notifications/initialized";
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub struct Rules {
     pub listen: bool,
     /// `ping`, `logging/setLevel`.
     pub session_utilities: bool,
+    /// An error about a message whose id could not be read has no id; else JSON-RPC's null.
+    pub nameless_errors: bool,
     /// The code of "resource not found".
     pub resource_not_found: i32,
 }
@@ -72,6 +74,7 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        nameless_errors: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -89,6 +92,7 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        nameless_errors: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -106,6 +110,7 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        nameless_errors: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -123,6 +128,7 @@ static TABLE: [Rules; 5] = [
         result_type: false,
         listen: false,
         session_utilities: true,
+        nameless_errors: true,
         resource_not_found: -32002,
     },
     Rules {
@@ -140,6 +146,7 @@ static TABLE: [Rules; 5] = [
         result_type: true,
         listen: true,
         session_utilities: false,
+        nameless_errors: true,
         resource_not_found: -32602,
     },
 ];
@@ -156,6 +163,8 @@ impl Revision {
     pub const NEWEST_LEGACY: Self = Self::V2025_11_25;
     /// What a request without a session and without a version header speaks.
     pub const HEADERLESS: Self = Self::V2025_03_26;
+    /// What a client of HTTP+SSE speaks that names no version: the revision that has this transport.
+    pub const HTTP_SSE: Self = Self::V2024_11_05;
     /// The revision served without a handshake.
     pub const MODERN: Self = Self::V2026_07_28;
 

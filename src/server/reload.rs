@@ -96,19 +96,19 @@ impl Reloader {
         }
         if at_once.iter().any(|key| concerns_documents(key)) {
             if let Err(error) = self.replace_documents(&next).await {
-                if other_certificate {
-                    self.keep_certificate(current).await?;
+                if other_certificate && let Err(error) = self.keep_certificate(current).await {
+                    warn!(cause = %error, "the certificate's options are the new ones");
                 }
                 return Err(error);
             }
         } else {
             read_again(&self.standing.library).await;
         }
-        // Nothing can fail from here on.
-        self.terms.send_replace(self.standing.terms(&next));
-        self.port_80.send_replace(self.standing.port_80(&next));
-        *current = next;
         if !at_once.is_empty() {
+            // Nothing can fail from here on.
+            self.terms.send_replace(self.standing.terms(&next));
+            self.port_80.send_replace(self.standing.port_80(&next));
+            *current = next;
             info!(keys = at_once.join(", "), "the configuration changed");
         }
         if !restart.is_empty() {

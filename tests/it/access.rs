@@ -264,6 +264,45 @@ async fn a_changed_token_file_counts_and_a_broken_one_does_not() {
     assert!(!lets_in(&site, &ana).await);
 }
 
+#[tokio::test]
+async fn the_streams_of_a_removed_token_end_and_those_of_others_go_on() {
+    let (ana, bob) = (guest("ana"), guest("bob"));
+    let mut site = Site::private(&[&ana, &bob]).await;
+    let listen = modern_body(
+        json!(1),
+        "subscriptions/listen",
+        json!({"notifications": {"resourcesListChanged": true}}),
+    );
+    let fields = [JSON, ("mcp-protocol-version", "2026-07-28"), ("mcp-method", "subscriptions/listen")];
+    let mut streams = Vec::new();
+    for guest in [&ana, &bob] {
+        let mut modern = Client::connect(site.address()).await;
+        modern.ask("POST", "/mcp", &[&fields[..], &[guest.field()]].concat(), &listen.to_string()).await;
+        let mut older = Client::connect(site.address()).await;
+        older.ask("GET", "/sse", &[guest.field()], "").await;
+        for stream in [&mut modern, &mut older] {
+            assert_eq!(stream.head().await.status, 200);
+            assert!(stream.event().await.is_some());
+        }
+        streams.push([modern, older]);
+    }
+    write(site.folder.path(), &[&bob]);
+    site.running.reload();
+    for stream in &mut streams[0] {
+        assert_eq!(stream.event().await, None);
+    }
+    for stream in &mut streams[1] {
+        let more = tokio::time::timeout(std::time::Duration::from_millis(500), stream.event()).await;
+        assert!(more.is_err(), "{more:?}");
+    }
+    // With the token of nobody left, his end too.
+    write(site.folder.path(), &[]);
+    site.running.reload();
+    for stream in &mut streams[1] {
+        assert_eq!(stream.event().await, None);
+    }
+}
+
 async fn until(holds: impl AsyncFn() -> bool) {
     for _ in 0..400 {
         if holds().await {

@@ -11,6 +11,7 @@ mod cert;
 mod cli;
 #[cfg(feature = "cli")]
 mod config;
+mod crossing;
 #[cfg(feature = "cli")]
 mod dist;
 #[cfg(feature = "acme")]
@@ -34,11 +35,14 @@ mod search;
 mod stdio;
 #[cfg(feature = "acme")]
 mod store;
+mod table;
 mod tidy;
 #[cfg(feature = "acme")]
 mod tls;
 #[cfg(feature = "docs")]
 mod tools;
+#[allow(clippy::field_reassign_with_default, reason = "options are non-exhaustive")]
+mod transcripts;
 #[cfg(feature = "cli")]
 mod upgrades;
 #[cfg(feature = "docs")]

@@ -426,36 +426,6 @@ async fn a_malformed_subscription_is_refused() {
 }
 
 #[tokio::test]
-async fn a_thousand_pairs_with_equal_ids_never_cross() {
-    let server = server().await;
-    let ask = async |id: usize, text: String| {
-        let params = json!({ "name": "echo", "arguments": { "text": text } });
-        let answer = server.modern(json!(id), "tools/call", params).await.whole().await.json();
-        assert_eq!(answer["id"], id);
-        let echoed: Value =
-            serde_json::from_str(answer["result"]["content"][0]["text"].as_str().unwrap()).unwrap();
-        assert_eq!(echoed["text"], text);
-    };
-    for fifty in 0..20 {
-        let pairs = (0..50).map(|pair| {
-            let id = fifty * 50 + pair;
-            async move { tokio::join!(ask(id, format!("left {id}")), ask(id, format!("right {id}"))) }
-        });
-        all(pairs).await;
-    }
-}
-
-/// Awaits them all at once.
-async fn all<F: Future>(futures: impl Iterator<Item = F>) {
-    let mut waiting: Vec<_> = futures.map(Box::pin).collect();
-    std::future::poll_fn(|context| {
-        waiting.retain_mut(|future| future.as_mut().poll(context).is_pending());
-        if waiting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn both_eras_interleave_on_one_origin() {
     let server = server().await;
     let client = server.initialize("2025-11-25").await;

@@ -145,6 +145,23 @@ fn one_file_knows_the_operating_system() {
 }
 
 #[test]
+fn every_row_of_the_readmes_table_is_a_test_and_every_test_of_it_a_row() {
+    let readme = read(&root().join("README.md"));
+    let table = readme.lines().skip_while(|line| !line.contains("| 2024-11-05 |")).skip(2);
+    let rows: BTreeSet<&str> = table
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.rsplit('`').nth(1).unwrap_or_else(|| panic!("a row without a test: {line}")))
+        .collect();
+    let code = read(&root().join("tests/it/table.rs"));
+    let tests: BTreeSet<&str> = code
+        .split("#[tokio::test]\nasync fn ")
+        .skip(1)
+        .map(|test| test.split_once('(').expect("a function").0)
+        .collect();
+    assert_eq!(rows, tests);
+}
+
+#[test]
 fn nothing_in_the_project_names_a_developers_machine() {
     let needles = [["/", "work/"].concat(), ["/", "root/"].concat(), ["/", "home/"].concat()];
     let mut faults = Vec::new();

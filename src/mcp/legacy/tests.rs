@@ -70,6 +70,24 @@ fn a_known_legacy_revision_is_echoed_and_any_other_answered_with_the_newest() {
 }
 
 #[test]
+fn only_a_request_that_opens_nothing_resumes_a_session() {
+    let (dispatcher, _, _trigger) = fake::dispatcher();
+    let rules = Revision::HTTP_SSE.rules();
+    let mut session = Session::new();
+    for method in ["initialize", "ping", "server/discover"] {
+        session.resume_at(&request(1, method, json!({})), rules);
+    }
+    session.resume_at(&notification("notifications/initialized", json!({})), rules);
+    assert!(session.rules().is_none());
+    session.resume_at(&request(2, "tools/list", json!({})), rules);
+    assert!(session.is_ready());
+    // What was negotiated stays.
+    let mut session = ready("2025-11-25", &dispatcher);
+    session.resume_at(&request(3, "tools/list", json!({})), rules);
+    assert_eq!(session.rules().unwrap().name, "2025-11-25");
+}
+
+#[test]
 fn a_malformed_initialize_leaves_the_session_waiting() {
     let (dispatcher, _, _trigger) = fake::dispatcher();
     let mut session = Session::new();

@@ -129,6 +129,12 @@ pub enum Step<W> {
 }
 
 impl<W> Hold<W> {
+    /// Takes up the conversation of a client whose session is gone, if this message shows that it is one:
+    /// [`legacy::Session::resume_at`].
+    pub fn resume_at(&self, message: &Message, rules: &'static Rules) {
+        self.session().lock().protocol.resume_at(message, rules);
+    }
+
     /// Takes one message.
     pub fn on(&self, message: Message, dispatcher: &Dispatcher) -> Step<W> {
         let mut state = self.session().lock();

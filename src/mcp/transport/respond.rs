@@ -66,15 +66,14 @@ impl Answer {
             (Some(replies), _) if notes.is_empty() => self.at_once(replies),
             (Some(replies), _) => self.streamed(early, Box::pin(std::future::ready(replies)), notes),
             (None, Some(work)) => self.streamed(early, work, notes),
-            (None, None) => empty(StatusCode::ACCEPTED),
+            (None, None) => unanswered(self.form),
         }
     }
 
     /// Answers with finished replies.
     pub(super) fn at_once(self, replies: Vec<Reply>) -> Response {
         let status = match (replies.as_slice(), self.shape) {
-            // Cancelled by its client, who awaits no answer: 202 is what clients take for that.
-            ([], _) => return empty(StatusCode::ACCEPTED),
+            ([], _) => return unanswered(self.form),
             ([reply, ..], Shape::Single) => self.era.status(reply),
             (_, Shape::Batch) => StatusCode::OK,
         };
@@ -97,6 +96,16 @@ impl Answer {
         self.hub.spawn(pump(sink, early, work, notes));
         stream(body)
     }
+}
+
+/// To a request that its client has cancelled, and that gets no response. The transports' pages answer a request by a
+/// stream or by JSON, so it is a stream that ends; for one who takes JSON alone there is nothing better than 202.
+fn unanswered(form: Form) -> Response {
+    if form == Form::Json {
+        return empty(StatusCode::ACCEPTED);
+    }
+    let (_ended, body) = sse::channel(1, None);
+    stream(body)
 }
 
 impl Era {

@@ -7,11 +7,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::mpsc;
 
 use super::accept;
 use super::asked::Asked;
+use super::headers::VERSION;
 use super::hub::{Hub, Wire};
 use super::work::{self, Outcome, Work};
 use crate::http::sse::{self, Event, Sender};
@@ -20,7 +21,7 @@ use crate::mcp::dispatch::{Dispatcher, Outbox, Reply};
 use crate::mcp::error::{Error, ErrorKind};
 use crate::mcp::jsonrpc::{self, Incoming, Message};
 use crate::mcp::legacy;
-use crate::mcp::revision::Revision;
+use crate::mcp::revision::{Revision, Rules};
 use crate::mcp::session::{Hold, Session, Store};
 use crate::trace::Trace;
 
@@ -91,6 +92,7 @@ impl Messages {
         let Some((hold, sender)) = hold.and_then(|hold| Some((hold.clone(), hold.wire().sender()?))) else {
             return text(StatusCode::NOT_FOUND, "no such session: open /sse anew\n");
         };
+        let spoken = spoken(request.headers());
         let body = match request.body().await {
             Ok(body) => body,
             Err(error) => return error.response(),
@@ -98,14 +100,16 @@ impl Messages {
         match jsonrpc::parse(&body) {
             Ok(incoming) => {
                 asked.read(&incoming);
+                if let Incoming::Single(message) = &incoming {
+                    hold.resume_at(message, spoken);
+                }
                 let response = take(hub, &hold, sender, &asked.trace, incoming);
                 // After it: the revision and the client's name may have come with it.
                 asked.held(&hold);
                 asked.answered(response)
             }
             Err(invalid) => {
-                let rules = Revision::NEWEST_LEGACY.rules();
-                hub.refuse(StatusCode::BAD_REQUEST, invalid.id.as_ref(), rules, &invalid.error)
+                hub.refuse(StatusCode::BAD_REQUEST, invalid.id.as_ref(), hold.encoding(), &invalid.error)
             }
         }
     }
@@ -120,6 +124,13 @@ impl Handler for Messages {
             }
         })
     }
+}
+
+/// What a client speaks that does not initialize. An EventSource opens a broken stream again by itself, so that after a
+/// restart of the server its client goes on in a new session without knowing; since 2025-06-18 it says its revision.
+fn spoken(headers: &HeaderMap) -> &'static Rules {
+    let named = headers.get(VERSION).and_then(|value| value.to_str().ok());
+    Rules::legacy().find(|rules| Some(rules.name) == named).unwrap_or_else(|| Revision::HTTP_SSE.rules())
 }
 
 /// Takes what a POST brought: accepted at once, answered on the stream.

@@ -248,8 +248,8 @@ impl Connection {
         (self.work.count(Kind::Listen) >= most).then(|| Error::new(ErrorKind::InvalidRequest, advice))
     }
 
-    /// Of a message that no request could be read from, the era is unknown too: `id` is null then,
-    /// as in JSON-RPC.
+    /// Of a message that no request could be read from, the era is unknown too: the session's revision
+    /// says what stands for its id.
     async fn refuse(&self, id: Option<&RequestId>, error: Error) {
         self.send(self.dispatcher.error(id, self.session.encoding(), &error).message).await;
     }

@@ -132,7 +132,7 @@ pub(super) fn success<R: Serialize + ?Sized>(id: &RequestId, result: &R) -> Byte
     encode(&Wire { jsonrpc: "2.0", id, result })
 }
 
-/// An error response; without an id the modern era leaves it out, the legacy era writes null.
+/// An error response; what stands for an id that could not be read depends on the revision.
 pub(super) fn failure(id: Option<&RequestId>, rules: &Rules, error: &Error) -> Bytes {
     #[derive(serde::Serialize)]
     struct Detail<'a> {
@@ -148,7 +148,7 @@ pub(super) fn failure(id: Option<&RequestId>, rules: &Rules, error: &Error) -> B
         id: Option<Option<&'a RequestId>>,
         error: Detail<'a>,
     }
-    let id = if id.is_none() && !rules.handshake { None } else { Some(id) };
+    let id = if id.is_none() && rules.nameless_errors { None } else { Some(id) };
     let error = Detail { code: error.code(rules), message: error.message(), data: error.data() };
     encode(&Wire { jsonrpc: "2.0", id, error })
 }

@@ -142,11 +142,11 @@ fn at_most_a_hundred_completions_are_given() {
 }
 
 #[test]
-fn an_error_without_an_id_has_null_in_the_legacy_era_and_none_in_the_modern() {
+fn an_error_without_an_id_has_null_until_2025_06_18_and_none_since() {
     let error = Error::new(ErrorKind::Parse, "not JSON");
     for rules in every_revision() {
         let message: Value = serde_json::from_slice(&failure(None, rules, &error)).unwrap();
-        assert_eq!(message.get("id"), rules.handshake.then_some(&Value::Null));
+        assert_eq!(message.get("id"), (!rules.nameless_errors).then_some(&Value::Null));
         let message: Value =
             serde_json::from_slice(&failure(Some(&RequestId::String("1".into())), rules, &error)).unwrap();
         assert_eq!(message["id"], "1");

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::sent;
+use crate::harness::record;
 
 const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,7 +19,9 @@ pub(super) fn exchange(address: &str, head: &str, body: &str) -> Result<String, 
          Content-Length: {length}\r\n\r\n{body}"
     );
     stream.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
-    sent::read(&mut stream)
+    let answer = sent::read(&mut stream)?;
+    record::raw(address, &text, &answer);
+    Ok(answer)
 }
 
 fn connect(address: &str) -> TcpStream {

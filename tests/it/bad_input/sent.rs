@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::good;
 use super::row::{OneOrMore, WireRow, fill, hex};
+use crate::harness::record;
 
 const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
 /// More than any limit of the server; what takes longer hangs.
@@ -22,8 +23,11 @@ pub(super) fn send(row: &WireRow, address: &str) -> Result<String, String> {
         return stall(stream, &bytes, times);
     }
     let done = Arc::new(AtomicBool::new(false));
-    let writer = write(stream.try_clone().unwrap(), bytes, endless(row), &done);
+    let writer = write(stream.try_clone().unwrap(), bytes.clone(), endless(row), &done);
     let answer = read(&mut stream);
+    if let Ok(answer) = &answer {
+        record::raw(address, &String::from_utf8_lossy(&bytes), answer);
+    }
     done.store(true, Ordering::Relaxed);
     let _ = stream.shutdown(Shutdown::Both);
     writer.join().unwrap();

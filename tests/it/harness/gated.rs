@@ -12,9 +12,9 @@ use tokio::sync::{Semaphore, broadcast, watch};
 #[derive(Debug)]
 pub(crate) struct Gated {
     changes: broadcast::Sender<Arc<Changes>>,
-    /// One permit lets one call of `gated` or `silent` end.
+    /// One permit lets one call of `gated`, `silent` or `held` end.
     pub(crate) gate: Semaphore,
-    /// How many calls of `gated` and `silent` run.
+    /// How many of these calls run.
     running: watch::Sender<usize>,
 }
 
@@ -42,6 +42,8 @@ impl Gated {
         tokio::time::timeout(super::peer::PATIENCE, wait).await.expect("calls running").unwrap();
     }
 }
+
+const ENCODED: &str = "gated:///%C3%A9%C3%A9n";
 
 struct Running<'a>(&'a watch::Sender<usize>);
 
@@ -73,11 +75,12 @@ impl Catalog for Gated {
     fn tools(&self) -> Vec<Tool> {
         let tool = |name: &str| Tool {
             name: name.into(),
+            title: Some("For tests".into()),
             description: Some("for tests".into()),
             input_schema: json!({ "type": "object" }),
             ..Tool::default()
         };
-        ["echo", "gated", "silent", "chatty"].map(tool).into()
+        ["echo", "gated", "silent", "held", "chatty"].map(tool).into()
     }
 
     fn call_tool<'a>(
@@ -94,6 +97,12 @@ impl Catalog for Gated {
                     context.progress(1.0, Some(2.0), None);
                     context.progress(2.0, Some(2.0), None);
                     Ok(ToolResult::text("chatted"))
+                }
+                // What `echo` says, but only through the gate.
+                "held" => {
+                    let _running = Running::new(&self.running);
+                    self.gate.acquire().await.unwrap().forget();
+                    Ok(ToolResult::text(serde_json::Value::Object(arguments).to_string()))
                 }
                 "gated" | "silent" => {
                     let _running = Running::new(&self.running);
@@ -112,12 +121,14 @@ impl Catalog for Gated {
     }
 
     fn resources<'a>(&'a self, _cursor: Option<&'a str>) -> Answer<'a, Listing<Resource>> {
-        let resource = Resource { uri: "gated:///één".into(), name: "één".into(), ..Resource::default() };
+        let resource = Resource { uri: ENCODED.into(), name: "één".into(), ..Resource::default() };
         Box::pin(async { Ok(Listing { items: vec![resource], next_cursor: None }) })
     }
 
     fn read_resource<'a>(&'a self, uri: &'a str, _: &'a Context) -> Answer<'a, Vec<ResourceContents>> {
         let body = ResourceBody::Text("text".into());
+        // What a client wrote in letters that no URI has is still a URI in the answer.
+        let uri = if uri.is_ascii() { uri } else { ENCODED };
         Box::pin(async move { Ok(vec![ResourceContents { uri: uri.into(), mime_type: None, body }]) })
     }
 

@@ -117,6 +117,7 @@ impl Server {
             trace: Trace::default(),
         };
         let reply = self.dispatcher.answer(call, Outbox::closed()).await;
+        super::record::message(rules.name, method, &reply.message);
         (serde_json::from_slice(&reply.message).unwrap(), reply.error)
     }
 

@@ -7,6 +7,9 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
+use super::raw::Answer;
+use super::record;
+
 /// How long a test waits for what must come: generous, for a loaded machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -18,6 +21,21 @@ pub(crate) struct Reply {
     stream: BufReader<TcpStream>,
     pending: String,
     ended: bool,
+    record: Record,
+}
+
+/// What is kept of an exchange when its reply is dropped: a stream has said all that it will say then.
+#[derive(Debug)]
+struct Record {
+    scope: String,
+    request: record::Request,
+    answer: Answer,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        record::http(&self.scope, &self.request, &self.answer);
+    }
 }
 
 /// A response, read whole.
@@ -47,11 +65,11 @@ pub(crate) async fn send(
     address: SocketAddr,
     method: &str,
     path: &str,
-    headers: &[(&str, &str)],
+    sent: &[(&str, &str)],
     body: &str,
 ) -> Reply {
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
-    for (name, value) in headers {
+    for (name, value) in sent {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     if !body.is_empty() || method == "POST" {
@@ -68,7 +86,12 @@ pub(crate) async fn send(
         let Some((name, value)) = field.split_once(':') else { break };
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    Reply { status, headers, stream, pending: String::new(), ended: false }
+    let record = Record {
+        scope: address.to_string(),
+        request: record::Request::new(method, path, sent, body),
+        answer: Answer { status, headers: headers.clone(), body: Vec::new() },
+    };
+    Reply { status, headers, stream, pending: String::new(), ended: false, record }
 }
 
 async fn line(stream: &mut BufReader<TcpStream>) -> String {
@@ -150,6 +173,7 @@ impl Reply {
             return false;
         }
         self.pending.push_str(std::str::from_utf8(&bytes).unwrap());
+        self.record.answer.body.extend(&bytes);
         if chunked {
             line(&mut self.stream).await;
         }

@@ -49,7 +49,19 @@ fn on_both(listener: TcpListener, limits: Limits, connections: http::Limits, pat
     let address = listener.local_addr().unwrap();
     let (trigger, shutdown) = shutdown::channel();
     let catalog = Gated::new();
-    let dispatcher = Arc::new(Dispatcher::new(Arc::<Gated>::clone(&catalog), limits, shutdown.clone()));
+    let dispatcher = Arc::new(Dispatcher::new(Arc::<Gated>::clone(&catalog), limits, shutdown));
+    let hub = serve(listener, dispatcher, connections, patience);
+    Server { address, catalog, hub, trigger }
+}
+
+/// Serves whatever the dispatcher dispatches to.
+pub(crate) fn serve(
+    listener: TcpListener,
+    dispatcher: Arc<Dispatcher>,
+    connections: http::Limits,
+    patience: Duration,
+) -> Arc<Hub> {
+    let shutdown = dispatcher.shutdown().clone();
     let mut options = Options::default();
     options.patience = patience;
     let hub = Hub::new(dispatcher, options, Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
@@ -57,10 +69,11 @@ fn on_both(listener: TcpListener, limits: Limits, connections: http::Limits, pat
     let sweeper = Arc::clone(&hub);
     tokio::spawn(async move { sweeper.run().await });
     tokio::spawn(http::serve(listener, http::Plain, router(&hub), connections, shutdown));
-    Server { address, catalog, hub, trigger }
+    hub
 }
 
-fn router(hub: &Arc<Hub>) -> Arc<Router> {
+/// `/mcp` with a page for people, `/sse`, `/message`.
+pub(crate) fn router(hub: &Arc<Hub>) -> Arc<Router> {
     let endpoint = streamable::Endpoint::new(Arc::clone(hub)).with_page(Arc::new(Page));
     let routes = vec![
         route("/mcp", Arc::new(endpoint)),

@@ -4,13 +4,22 @@ A client script connects, hands each answer (as plain JSON) to the functions her
 of them were content. The job comes from the driver (../run.py) as JSON in PEER_JOB.
 """
 
+import asyncio
 import json
 import os
 import pathlib
 import sys
+from collections.abc import Awaitable
 from typing import Any, NoReturn
 
 JOB: dict[str, Any] = json.loads(os.environ["PEER_JOB"])
+MODERN = "2026-07-28"
+# What came with which revision: names of revisions are ordered like dates.
+HAS_ANNOTATIONS = JOB["expect"] >= "2025-03-26"
+HAS_STRUCTURE = JOB["expect"] >= "2025-06-18"
+ARGUMENT_ERRORS_ARE_RESULTS = JOB["expect"] >= "2025-11-25"
+RESOURCE_NOT_FOUND = -32602 if JOB["expect"] >= MODERN else -32002
+INVALID_PARAMS = -32602
 
 
 def fail(what: str) -> NoReturn:
@@ -50,22 +59,30 @@ def tools(listed: list[dict[str, Any]]) -> None:
         tool = by_name[name]
         check(tool.get("description"), f"{name} has no description")
         check(tool.get("inputSchema", {}).get("type") == "object", f"{name} has no input schema")
-        check(tool.get("outputSchema", {}).get("type") == "object", f"{name} has no output schema")
-        hints = tool.get("annotations", {})
-        check(hints.get("readOnlyHint") is True, f"{name} is not marked read-only: {hints}")
-        check(hints.get("openWorldHint") is False, f"{name} is not marked closed-world: {hints}")
+        if HAS_STRUCTURE:
+            check(tool.get("outputSchema", {}).get("type") == "object", f"{name} has no output schema")
+        else:
+            check("outputSchema" not in tool, f"{name} has an output schema, which {JOB['expect']} does not know")
+        if HAS_ANNOTATIONS:
+            hints = tool.get("annotations", {})
+            check(hints.get("readOnlyHint") is True, f"{name} is not marked read-only: {hints}")
+            check(hints.get("openWorldHint") is False, f"{name} is not marked closed-world: {hints}")
+        else:
+            check("annotations" not in tool, f"{name} has annotations, which {JOB['expect']} does not know")
     say("tools/list", ", ".join(by_name))
 
 
 def structured(result: dict[str, Any], what: str) -> dict[str, Any]:
-    """A tool's answer: structuredContent, which its one text twin repeats."""
+    """A tool's answer: its one text, which structuredContent repeats where the revision has it."""
     check(not result.get("isError"), f"{what} answered with an error: {result}")
     content = result.get("content", [])
     check(len(content) == 1 and content[0]["type"] == "text", f"{what}: not exactly one text item: {content}")
-    body = result.get("structuredContent")
-    check(isinstance(body, dict), f"{what} has no structuredContent: {result}")
-    check(json.loads(content[0]["text"]) == body, f"{what}: the text twin differs from structuredContent")
-    return body
+    twin = json.loads(content[0]["text"])
+    if HAS_STRUCTURE:
+        check(result.get("structuredContent") == twin, f"{what}: structuredContent is not what the text says: {result}")
+    else:
+        check("structuredContent" not in result, f"{what}: structuredContent, which {JOB['expect']} does not know")
+    return twin
 
 
 def found(result: dict[str, Any], query: str | None = None) -> str:
@@ -113,15 +130,84 @@ def completed(values: list[str], start: str) -> None:
     say("completion/complete", f"{start!r} -> {len(values)} ids")
 
 
+async def outcome(asked: Awaitable[Any]) -> tuple[dict[str, Any] | None, Any]:
+    """What came of a request: its result, or the JSON-RPC error that the client raised for it."""
+    try:
+        return plain(await asked), None
+    except Exception as raised:
+        # The first major keeps code and message in a field of its exception, the second in the exception itself.
+        error = getattr(raised, "error", raised)
+        if not hasattr(error, "code"):
+            raise
+        return None, error
+
+
+def unknown_tool(result: dict[str, Any] | None, error: Any) -> None:
+    check(error and error.code == INVALID_PARAMS, f"an unknown tool: {result or error!r}")
+    check("search" in error.message, f"an unknown tool: the error names no known one: {error.message}")
+    say("unknown tool", f"{error.code} {error.message}")
+
+
+def bad_arguments(result: dict[str, Any] | None, error: Any) -> None:
+    """A search without a query. Since 2025-11-25 the model is told, not the program."""
+    if ARGUMENT_ERRORS_ARE_RESULTS:
+        check(result and result.get("isError"), f"no query: not a result for the model: {result or error!r}")
+        message = result["content"][0]["text"]
+    else:
+        check(error and error.code == INVALID_PARAMS, f"no query: {result or error!r}")
+        message = error.message
+    check('"query"' in message, f"no query: the error does not name it: {message}")
+    say("bad arguments", message)
+
+
+def unknown_resource(result: dict[str, Any] | None, error: Any) -> None:
+    check(error and error.code == RESOURCE_NOT_FOUND, f"an unknown resource: {result or error!r}")
+    say("unknown resource", f"{error.code} {error.message}")
+
+
 RELOADED_WORD = f"zanzibarine{os.getpid()}"
+WATCHED = "docs:///watched"
+LIST_CHANGED, UPDATED = "notifications/resources/list_changed", "notifications/resources/updated"
+HEARD = {LIST_CHANGED: asyncio.Event(), UPDATED: asyncio.Event()}
 
 
-def add_page() -> None:
-    """Puts a new page, with a word that no other page has, into the folder that is served, whole.
+def hear(method: str, uri: object = None) -> None:
+    """Takes a notification that the client was given."""
+    if method == UPDATED:
+        check(str(uri) == WATCHED, f"told that {uri} was updated, which nobody subscribed to")
+    if method in HEARD:
+        HEARD[method].set()
 
-    It stays there: taking it away would be a change too, whose notice the next client might take for its own.
+
+def hear_message(message: Any) -> None:
+    """Takes whatever an SDK hands to its handler of messages."""
+    if isinstance(message, Exception):
+        if JOB.get("restart"):
+            return  # The end of the server, as this client tells it.
+        fail(f"the client could not read a message: {message!r}")
+    notification = getattr(message, "root", message)
+    if method := getattr(notification, "method", None):
+        hear(method, getattr(notification.params, "uri", None))
+
+
+def change_pages() -> None:
+    """Adds a page, with a word that no other page has, and changes the watched one, each whole.
+
+    The page stays: taking it away would be a change too, whose notice the next client might take for its own.
     """
+    pages = {
+        f"added-{os.getpid()}.md": f"# A page added while the client listens\n\nOnly here stands {RELOADED_WORD}.\n",
+        "watched.md": f"# A page that is watched\n\nLast changed for process {os.getpid()}.\n",
+    }
     folder = pathlib.Path(JOB["reload"])
-    hidden = folder / f".added-{os.getpid()}"
-    hidden.write_text(f"# A page added while the client listens\n\nOnly here stands {RELOADED_WORD}.\n")
-    hidden.rename(folder / f"added-{os.getpid()}.md")
+    for name, text in pages.items():
+        hidden = folder / f".{name}"
+        hidden.write_text(text)
+        hidden.rename(folder / name)
+
+
+async def noticed(how: str) -> None:
+    """Waits until the client was told of both changes."""
+    for event in HEARD.values():
+        await event.wait()
+    say("notification", f"resources/list_changed and resources/updated by {how}")

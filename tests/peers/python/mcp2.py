@@ -8,6 +8,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.client.subscriptions import ResourcesListChanged
 
 import judge
+import restart
 from judge import JOB, plain
 
 
@@ -21,15 +22,26 @@ def target():
             return StdioServerParameters(command=JOB["command"][0], args=JOB["command"][1:])
 
 
+async def on_message(message: object) -> None:
+    judge.hear_message(message)
+
+
+async def search(client: Client, query: str) -> dict:
+    return plain(await client.call_tool("search", {"query": query}))
+
+
 async def exchanges(client: Client) -> None:
     judge.tools([plain(tool) for tool in (await client.list_tools()).tools])
-    first = judge.found(plain(await client.call_tool("search", {"query": JOB["query"]})))
+    first = judge.found(await search(client, JOB["query"]))
     judge.fetched(plain(await client.call_tool("fetch", {"id": first})), first)
+    judge.unknown_tool(*await judge.outcome(client.call_tool("no_such_tool", {})))
+    judge.bad_arguments(*await judge.outcome(client.call_tool("search", {})))
 
 
 async def resources(client: Client) -> None:
     uri = judge.resources([plain(one) for one in (await client.list_resources()).resources])
     judge.read(plain(await client.read_resource(uri))["contents"], uri)
+    judge.unknown_resource(*await judge.outcome(client.read_resource("docs:///no/such/page")))
     listed = (await client.list_resource_templates()).resource_templates
     template = judge.template([plain(one) for one in listed])
     reference = mcp_types.ResourceTemplateReference(type="ref/resource", uri=template)
@@ -39,26 +51,57 @@ async def resources(client: Client) -> None:
 
 
 async def reload(client: Client) -> None:
-    async with client.listen(resources_list_changed=True) as subscription:
-        judge.check(subscription.honored.resources_list_changed, "listen: resourcesListChanged was not honoured")
-        judge.add_page()
+    if client.protocol_version == judge.MODERN:
+        await listen(client)
+    else:
+        await client.subscribe_resource(judge.WATCHED)
+        judge.change_pages()
+        await judge.noticed("the session's stream")
+    judge.found(await search(client, judge.RELOADED_WORD), judge.RELOADED_WORD)
+
+
+async def listen(client: Client) -> None:
+    async with client.listen(resources_list_changed=True, resource_subscriptions=[judge.WATCHED]) as subscription:
+        honoured = subscription.honored
+        judge.check(honoured.resources_list_changed, f"listen: resourcesListChanged was not honoured: {honoured}")
+        judge.check(honoured.resource_subscriptions == [judge.WATCHED], f"listen: not what was asked: {honoured}")
+        judge.change_pages()
         async for event in subscription:
-            judge.check(isinstance(event, ResourcesListChanged), f"listen: an event nobody asked for: {event}")
-            break
-    judge.say("subscriptions/listen", "resources/list_changed after a reload")
-    judge.found(plain(await client.call_tool("search", {"query": judge.RELOADED_WORD})), judge.RELOADED_WORD)
+            if isinstance(event, ResourcesListChanged):
+                judge.hear(judge.LIST_CHANGED)
+            else:
+                judge.hear(judge.UPDATED, event.uri)
+            if all(event.is_set() for event in judge.HEARD.values()):
+                break
+    await judge.noticed("subscriptions/listen")
+
+
+async def connected(client: Client) -> None:
+    judge.connected(client.protocol_version, client.server_info)
+
+
+async def converse(client: Client) -> None:
+    await connected(client)
+    await exchanges(client)
+    await resources(client)
+    if JOB["reload"]:
+        await reload(client)
+
+
+async def through(work) -> None:
+    """Connects, does the work, and closes."""
+    async with Client(target(), mode=JOB["mode"], message_handler=on_message) as client:
+        await work(client)
 
 
 async def main() -> None:
     with anyio.fail_after(JOB["seconds"]):
-        async with Client(target(), mode=JOB["mode"]) as client:
-            judge.connected(client.protocol_version, client.server_info)
-            await exchanges(client)
-            if JOB["extras"]:
-                await resources(client)
-            if JOB["reload"]:
-                await reload(client)
+        if JOB.get("restart"):
+            await restart.survive(through, connected, search)
+        else:
+            await through(converse)
 
 
-anyio.run(main)
-print("done", flush=True)
+if __name__ == "__main__":
+    anyio.run(main)
+    print("done", flush=True)

@@ -1,33 +1,25 @@
 // The TypeScript SDK's second major, `@modelcontextprotocol/client`, in the mode that the job names.
 
-import { Client, SSEClientTransport, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-
 import * as judge from "./judge.mjs";
 import { JOB } from "./judge.mjs";
+import { client, isModern, transport } from "./major2.mjs";
+import { survive } from "./restart.mjs";
 
-const MODERN = "2026-07-28";
-
-function transport() {
-  switch (JOB.transport) {
-    case "http":
-      return new StreamableHTTPClientTransport(new URL(JOB.url));
-    case "sse":
-      return new SSEClientTransport(new URL(JOB.url));
-    default:
-      return new StdioClientTransport({ command: JOB.command[0], args: JOB.command.slice(1) });
-  }
-}
+const search = (client, query) => client.callTool({ name: "search", arguments: { query } });
 
 async function exchanges(client) {
   judge.tools((await client.listTools()).tools);
-  const first = judge.found(await client.callTool({ name: "search", arguments: { query: JOB.query } }));
+  const first = judge.found(await search(client, JOB.query));
   judge.fetched(await client.callTool({ name: "fetch", arguments: { id: first } }), first);
+  judge.unknownTool(await judge.outcome(client.callTool({ name: "no_such_tool", arguments: {} })));
+  judge.badArguments(await judge.outcome(client.callTool({ name: "search", arguments: {} })));
 }
 
 async function resources(client) {
   const uri = judge.resources((await client.listResources()).resources);
   judge.read((await client.readResource({ uri })).contents, uri);
+  // This client shows the newest revision's code for the older one's too.
+  judge.unknownResource(await judge.outcome(client.readResource({ uri: "docs:///no/such/page" })), -32602);
   const { resourceTemplates } = await client.listResourceTemplates();
   const start = uri.replace("docs:///", "").slice(0, 3);
   const ref = { type: "ref/resource", uri: resourceTemplates[0].uriTemplate };
@@ -36,32 +28,48 @@ async function resources(client) {
 }
 
 async function reload(client) {
-  const changed = new Promise((resolve) => {
-    client.setNotificationHandler("notifications/resources/list_changed", () => resolve());
-  });
-  const modern = client.getNegotiatedProtocolVersion() === MODERN;
-  const subscription = modern ? await client.listen({ resourcesListChanged: true }) : undefined;
-  judge.addPage();
-  await changed;
-  judge.say(modern ? "subscriptions/listen" : "notification", "resources/list_changed after a reload");
-  judge.found(await client.callTool({ name: "search", arguments: { query: judge.RELOADED_WORD } }), judge.RELOADED_WORD);
+  const notices = new judge.Notices();
+  client.setNotificationHandler("notifications/resources/list_changed", () => notices.listChanged());
+  client.setNotificationHandler("notifications/resources/updated", ({ params }) => notices.updatedAt(params.uri));
+  let subscription;
+  if (isModern(client)) {
+    subscription = await client.listen({ resourcesListChanged: true, resourceSubscriptions: [judge.WATCHED] });
+  } else {
+    await client.subscribeResource({ uri: judge.WATCHED });
+  }
+  judge.changePages();
+  await notices.both(subscription ? "subscriptions/listen" : "the session's stream");
+  judge.found(await search(client, judge.RELOADED_WORD), judge.RELOADED_WORD);
   await subscription?.close();
 }
 
-await judge.run(async () => {
-  const mode = JOB.mode === "pin" ? { pin: MODERN } : JOB.mode;
-  const client = new Client({ name: "docquay-peers", version: "1" }, { versionNegotiation: { mode } });
-  if (JOB.expect === "refused") {
-    let answer = "";
-    await client.connect(transport()).catch((error) => (answer = error.message));
-    judge.check(answer !== "", "connected, although this transport speaks no pinned modern revision");
-    judge.say("connect", `refused as it should be: ${answer}`);
-    return;
-  }
-  await client.connect(transport());
-  judge.connected(client.getNegotiatedProtocolVersion(), client.getServerVersion());
-  await exchanges(client);
-  if (JOB.extras) await resources(client);
-  if (JOB.reload) await reload(client);
-  await client.close();
+async function connected() {
+  const one = client();
+  await one.connect(transport());
+  judge.connected(one.getNegotiatedProtocolVersion(), one.getServerVersion());
+  return one;
+}
+
+async function refused() {
+  let answer = "";
+  await client()
+    .connect(transport())
+    .catch((error) => (answer = error.message));
+  judge.check(answer !== "", "connected, although this transport speaks no pinned modern revision");
+  judge.say("connect", `refused as it should be: ${answer}`);
+}
+
+async function converse() {
+  const one = await connected();
+  await exchanges(one);
+  await resources(one);
+  if (JOB.reload) await reload(one);
+  // Closing alone leaves a session to its idle limit.
+  await one.transport.terminateSession?.();
+  await one.close();
+}
+
+await judge.run(() => {
+  if (JOB.expect === "refused") return refused();
+  return JOB.restart ? survive(connected, search) : converse();
 });

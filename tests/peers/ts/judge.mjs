@@ -5,6 +5,13 @@ import { renameSync, writeFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 
 export const JOB = JSON.parse(process.env.PEER_JOB);
+export const MODERN = "2026-07-28";
+// What came with which revision: names of revisions are ordered like dates.
+const HAS_ANNOTATIONS = JOB.expect >= "2025-03-26";
+const HAS_STRUCTURE = JOB.expect >= "2025-06-18";
+const ARGUMENT_ERRORS_ARE_RESULTS = JOB.expect >= "2025-11-25";
+const RESOURCE_NOT_FOUND = JOB.expect >= MODERN ? -32602 : -32002;
+const INVALID_PARAMS = -32602;
 
 export class Difference extends Error {}
 
@@ -29,9 +36,12 @@ export function tools(listed) {
     check(tool, `tools/list has no ${name}: ${[...byName.keys()]}`);
     check(tool.description, `${name} has no description`);
     check(tool.inputSchema?.type === "object", `${name} has no input schema`);
-    check(tool.outputSchema?.type === "object", `${name} has no output schema`);
-    check(tool.annotations?.readOnlyHint === true, `${name} is not marked read-only`);
-    check(tool.annotations?.openWorldHint === false, `${name} is not marked closed-world`);
+    if (HAS_STRUCTURE) check(tool.outputSchema?.type === "object", `${name} has no output schema`);
+    else check(!("outputSchema" in tool), `${name} has an output schema, which ${JOB.expect} does not know`);
+    if (HAS_ANNOTATIONS) {
+      check(tool.annotations?.readOnlyHint === true, `${name} is not marked read-only`);
+      check(tool.annotations?.openWorldHint === false, `${name} is not marked closed-world`);
+    } else check(!("annotations" in tool), `${name} has annotations, which ${JOB.expect} does not know`);
   }
   say("tools/list", [...byName.keys()].join(", "));
 }
@@ -39,9 +49,11 @@ export function tools(listed) {
 function structured(result, what) {
   check(!result.isError, `${what} answered with an error: ${JSON.stringify(result)}`);
   check(result.content?.length === 1 && result.content[0].type === "text", `${what}: not exactly one text item`);
-  check(result.structuredContent, `${what} has no structuredContent`);
   const twin = JSON.parse(result.content[0].text);
-  check(isDeepStrictEqual(twin, result.structuredContent), `${what}: the text twin differs from structuredContent`);
+  if (HAS_STRUCTURE) {
+    const same = isDeepStrictEqual(twin, result.structuredContent);
+    check(same, `${what}: structuredContent is not what the text says: ${JSON.stringify(result)}`);
+  } else check(!("structuredContent" in result), `${what}: structuredContent, which ${JOB.expect} does not know`);
   return twin;
 }
 
@@ -81,17 +93,69 @@ export function completed(values, start) {
   say("completion/complete", `${start} -> ${values.length} ids`);
 }
 
+/** What came of a request: its result, or the JSON-RPC error that the client threw for it. */
+export async function outcome(asked) {
+  try {
+    return { result: await asked };
+  } catch (error) {
+    if (typeof error.code !== "number") throw error;
+    return { error };
+  }
+}
+
+export function unknownTool({ result, error }) {
+  check(error?.code === INVALID_PARAMS, `an unknown tool: ${JSON.stringify(result) ?? error?.stack}`);
+  check(error.message.includes("search"), `an unknown tool: the error names no known one: ${error.message}`);
+  say("unknown tool", `${error.code} ${error.message}`);
+}
+
+/** A search without a query. Since 2025-11-25 the model is told, not the program. */
+export function badArguments({ result, error }) {
+  const told = ARGUMENT_ERRORS_ARE_RESULTS ? result?.isError : error?.code === INVALID_PARAMS;
+  check(told, `no query: ${JSON.stringify(result) ?? error?.stack}`);
+  const message = error?.message ?? result.content[0].text;
+  check(message.includes('"query"'), `no query: the error does not name it: ${message}`);
+  say("bad arguments", message);
+}
+
+export function unknownResource({ result, error }, code = RESOURCE_NOT_FOUND) {
+  check(error?.code === code, `an unknown resource: ${JSON.stringify(result) ?? error?.stack}`);
+  say("unknown resource", `${error.code} ${error.message}`);
+}
+
 export const RELOADED_WORD = `zanzibarine${process.pid}`;
+export const WATCHED = "docs:///watched";
+
+/** The two notices of a reload; `heard` settles when both have come. */
+export class Notices {
+  constructor() {
+    const both = ["listChanged", "updated"].map((name) => new Promise((resolve) => (this[name] = resolve)));
+    this.heard = Promise.all(both);
+  }
+
+  updatedAt(uri) {
+    check(uri === WATCHED, `told that ${uri} was updated, which nobody subscribed to`);
+    this.updated();
+  }
+
+  async both(how) {
+    await this.heard;
+    say("notification", `resources/list_changed and resources/updated by ${how}`);
+  }
+}
 
 /**
- * Puts a new page, with a word that no other page has, into the folder that is served, whole.
+ * Adds a page, with a word that no other page has, and changes the watched one, each whole.
  *
- * It stays there: taking it away would be a change too, whose notice the next client might take for its own.
+ * The page stays: taking it away would be a change too, whose notice the next client might take for its own.
  */
-export function addPage() {
-  const hidden = `${JOB.reload}/.added-${process.pid}`;
-  writeFileSync(hidden, `# A page added while the client listens\n\nOnly here stands ${RELOADED_WORD}.\n`);
-  renameSync(hidden, `${JOB.reload}/added-${process.pid}.md`);
+export function changePages() {
+  const added = `# A page added while the client listens\n\nOnly here stands ${RELOADED_WORD}.\n`;
+  const watched = `# A page that is watched\n\nLast changed for process ${process.pid}.\n`;
+  for (const [name, text] of Object.entries({ [`added-${process.pid}.md`]: added, "watched.md": watched })) {
+    writeFileSync(`${JOB.reload}/.${name}`, text);
+    renameSync(`${JOB.reload}/.${name}`, `${JOB.reload}/${name}`);
+  }
 }
 
 /** Runs a client to its end: code 0 only if no difference, error or deadline came. */

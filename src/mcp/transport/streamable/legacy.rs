@@ -13,7 +13,6 @@ use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::error::{Error, ErrorKind};
 use crate::mcp::jsonrpc::{Incoming, Message, RequestId};
 use crate::mcp::legacy;
-use crate::mcp::revision::Revision;
 use crate::mcp::session::{Hold, OpenError, Session};
 use crate::mcp::transport::accept;
 use crate::mcp::transport::asked::Asked;
@@ -49,6 +48,10 @@ pub(super) async fn post(
     let (outbox, notes) = respond::outbox(hub, form);
     let (outcome, shape) = match incoming {
         Incoming::Single(message) => (work::of_message(hub, &hold, message, trace, outbox), Shape::Single),
+        Incoming::Batch(_) if !hold.encoding().batches => {
+            let error = legacy::no_batches(hold.encoding());
+            return hub.refuse_unread(StatusCode::BAD_REQUEST, None, &error);
+        }
         Incoming::Batch(batch) => match work::of_batch(hub, &hold, batch, trace, &outbox) {
             Ok(outcome) => (outcome, Shape::Batch),
             Err(refusal) => return json(StatusCode::BAD_REQUEST, refusal.message),
@@ -122,9 +125,10 @@ pub(super) fn delete(hub: &Hub, request: &Request) -> Response {
 
 /// The session that a request belongs to, or why it has none.
 fn session(hub: &Hub, request: &Request, id: Option<&RequestId>) -> Result<Hold<Wire>, Box<Response>> {
+    // Without a session there is no revision either: what has no id to echo gets an error without one.
     let refuse = |status, message| {
         let error = Error::new(ErrorKind::InvalidRequest, message);
-        Err(Box::new(hub.refuse(status, id, Revision::HEADERLESS.rules(), &error)))
+        Err(Box::new(hub.refuse_unread(status, id, &error)))
     };
     let Some(session) = request.header(headers::SESSION) else {
         return refuse(
