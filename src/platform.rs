@@ -1,6 +1,6 @@
 //! What differs between operating systems; the one file that names any.
 //!
-//! Owns file identities, modes, signals and a few error numbers. The second branch, for systems that are not Unix,
+//! Owns file identities, modes, signals, the service manager and a few error numbers. The second branch, for systems that are not Unix,
 //! is compiled and tested on Unix too: `tests/run portable`.
 
 #[cfg(all(unix, not(docquay_portable)))]
@@ -128,6 +128,96 @@ mod unix {
             }
         }
     }
+
+    /// The service manager: what it passes on, and its ear. sd_listen_fds(3), sd_notify(3).
+    #[cfg(feature = "cli")]
+    pub(crate) mod manager {
+        use std::ffi::OsStr;
+        use std::io;
+        use std::net::TcpListener;
+        use std::os::unix::net::UnixDatagram;
+        use std::time::Duration;
+
+        use listenfd::ListenFd;
+        use rustix::time::{ClockId, clock_gettime};
+        use socket2::SockRef;
+
+        /// Takes the sockets that were passed on, with their names; the variables that tell of them are gone then.
+        pub(crate) fn passed_listeners() -> Result<Vec<(Option<String>, TcpListener)>, String> {
+            let variable = |name| std::env::var(name).ok();
+            let count = variable("LISTEN_FDS").map(|count| count.parse::<u32>());
+            if count.is_some_and(|count| !count.is_ok_and(|count| count <= MOST)) {
+                return Err(format!("LISTEN_FDS is no number up to {MOST}"));
+            }
+            let names = variable("LISTEN_FDNAMES").unwrap_or_default();
+            let mut names =
+                names.split(':').map(|name| Some(name.to_owned()).filter(|name| !name.is_empty()));
+            let mut passed = ListenFd::from_env();
+            let mut listeners = Vec::new();
+            for number in 0..passed.len() {
+                let name = names.next().flatten();
+                let taken = passed.take_tcp_listener(number).map_err(|error| error.to_string())?;
+                let Some(listener) = taken else { continue };
+                if !SockRef::from(&listener).is_listener().unwrap_or(false) {
+                    return Err(format!("fd {} does not listen", number + FIRST));
+                }
+                listeners.push((name, listener));
+            }
+            Ok(listeners)
+        }
+
+        #[derive(Debug)]
+        pub(crate) struct Socket(UnixDatagram);
+
+        impl Socket {
+            /// A path, or with `@` in front a name that no file has.
+            pub(crate) fn open(place: &OsStr) -> Option<Self> {
+                let connected = connect(place);
+                connected
+                    .inspect_err(|error| tracing::warn!(%error, "NOTIFY_SOCKET cannot be used"))
+                    .ok()
+                    .map(Self)
+            }
+
+            pub(crate) fn send(&self, message: &str) -> io::Result<()> {
+                self.0.send(message.as_bytes()).map(drop)
+            }
+        }
+
+        fn connect(place: &OsStr) -> io::Result<UnixDatagram> {
+            let socket = UnixDatagram::unbound()?;
+            socket.set_write_timeout(Some(PATIENCE))?;
+            match place.as_encoded_bytes().strip_prefix(b"@") {
+                Some(name) => connect_abstract(&socket, name)?,
+                None => socket.connect(place)?,
+            }
+            Ok(socket)
+        }
+
+        #[cfg(target_os = "linux")]
+        fn connect_abstract(socket: &UnixDatagram, name: &[u8]) -> io::Result<()> {
+            use std::os::linux::net::SocketAddrExt as _;
+            socket.connect_addr(&std::os::unix::net::SocketAddr::from_abstract_name(name)?)
+        }
+
+        #[cfg(not(target_os = "linux"))]
+        fn connect_abstract(_: &UnixDatagram, _: &[u8]) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        /// CLOCK_MONOTONIC, of which std tells differences alone.
+        pub(crate) fn monotonic_micros() -> i64 {
+            let now = clock_gettime(ClockId::Monotonic);
+            now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000)
+        }
+
+        /// More than any unit has; a number that is none of a count must not be counted to.
+        const MOST: u32 = 64;
+        /// SD_LISTEN_FDS_START.
+        const FIRST: usize = 3;
+        /// The manager reads at once; what it does not take in this time is lost.
+        const PATIENCE: Duration = Duration::from_secs(1);
+    }
 }
 
 #[cfg(not(all(unix, not(docquay_portable))))]
@@ -200,6 +290,37 @@ mod portable {
                 std::future::pending::<()>().await;
             }
             Signal::End("Ctrl-C")
+        }
+    }
+
+    /// No service manager is known here.
+    #[cfg(feature = "cli")]
+    pub(crate) mod manager {
+        use std::convert::Infallible;
+        use std::ffi::OsStr;
+        use std::io;
+        use std::net::TcpListener;
+
+        #[expect(clippy::unnecessary_wraps, reason = "it fails where there is something to take")]
+        pub(crate) fn passed_listeners() -> Result<Vec<(Option<String>, TcpListener)>, String> {
+            Ok(Vec::new())
+        }
+
+        #[derive(Debug)]
+        pub(crate) struct Socket(Infallible);
+
+        impl Socket {
+            pub(crate) fn open(_: &OsStr) -> Option<Self> {
+                None
+            }
+
+            pub(crate) fn send(&self, _: &str) -> io::Result<()> {
+                match self.0 {}
+            }
+        }
+
+        pub(crate) fn monotonic_micros() -> i64 {
+            0
         }
     }
 }

@@ -6,13 +6,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
+
+use crate::platform;
 
 use super::tokens::{LineError, Tokens};
 use crate::entropy::Entropy;
@@ -178,7 +179,7 @@ fn tell(path: &Path, tokens: &Tokens) {
 /// Whoever may write the file may let himself in; whoever may read it learns names and hashes.
 fn warn_of_mode(path: &Path) {
     let Ok(metadata) = std::fs::metadata(path) else { return };
-    let (file, mode) = (path.display(), metadata.permissions().mode() & 0o777);
+    let (file, mode) = (path.display(), platform::owner_and_mode(&metadata).1 & 0o777);
     if mode & 0o022 != 0 {
         warn!(%file, mode = format!("{mode:o}"), "others may change the token file and let themselves in: chmod 600");
     } else if mode & 0o044 != 0 {

@@ -377,7 +377,8 @@ limits!(MCP, mcp: mcp::Limits {
     batch: value::count,
     line: value::bytes,
     subscriptions: value::count,
-} besides {});
+    // Documentation asks its callers nothing and has no tasks.
+} besides { answer_time, tasks, task_ttl });
 
 limits!(DOCS, docs: docs::Options {
     settle: value::duration,

@@ -3,12 +3,25 @@
 //! A catalog never learns which revision its caller speaks: `wire` drops what an older one lacks.
 //! Sources: `schema/2026-07-28/schema.ts`.
 
+mod content;
+mod definition;
+mod header;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::sync::broadcast;
+
+pub use content::{
+    Annotations, Content, ContentBody, PromptMessage, PromptResult, ResourceBody, ResourceContents, Role,
+    ToolResult,
+};
+pub use definition::{
+    Icon, Implementation, Prompt, PromptArgument, Resource, ResourceTemplate, TaskSupport, Theme, Tool,
+    ToolAnnotations,
+};
+pub use header::{HeaderFault, ParameterHeader};
 
 use super::dispatch::Context;
 use super::error::{Error, ErrorKind};
@@ -33,6 +46,21 @@ pub trait Catalog: Send + Sync + 'static {
         arguments: Object,
         context: &'a Context,
     ) -> Answer<'a, ToolResult>;
+
+    /// Whether handlers ask their clients (2026-07-28): only then calls are prepared for further rounds.
+    fn asks(&self) -> bool {
+        false
+    }
+
+    /// Whether calls of a tool may go on as tasks. Asked only if the `tasks` capability is declared.
+    fn task_support(&self, _name: &str) -> TaskSupport {
+        TaskSupport::Never
+    }
+
+    /// The arguments of a tool that its callers repeat in headers (2026-07-28, over HTTP).
+    fn parameter_headers(&self, _name: &str) -> Option<Arc<[ParameterHeader]>> {
+        None
+    }
 
     /// A page of resources; `cursor` is a `next_cursor` of an earlier page.
     fn resources<'a>(&'a self, _cursor: Option<&'a str>) -> Answer<'a, Listing<Resource>> {
@@ -131,21 +159,6 @@ pub struct ServerInfo {
     pub capabilities: Capabilities,
 }
 
-/// Name and version of a program.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Implementation {
-    /// For programs.
-    pub name: String,
-    /// For people.
-    pub title: Option<String>,
-    /// Semantic version.
-    pub version: String,
-    /// One sentence.
-    pub description: Option<String>,
-    /// Home page.
-    pub website_url: Option<String>,
-}
-
 /// What a server can do; each `true` declares the capability, with its notifications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "one independent flag per capability of the specification")]
@@ -166,95 +179,10 @@ pub struct Capabilities {
     pub prompts_list_changed: bool,
     /// Completes arguments.
     pub completions: bool,
-}
-
-/// A tool.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tool {
-    /// Unique; at most 63 characters.
-    pub name: String,
-    /// For people.
-    pub title: Option<String>,
-    /// For the model.
-    pub description: Option<String>,
-    /// JSON Schema of the arguments, passed through verbatim.
-    pub input_schema: Value,
-    /// JSON Schema of `structuredContent`, passed through verbatim.
-    pub output_schema: Option<Value>,
-    /// Hints for the host.
-    pub annotations: Option<ToolAnnotations>,
-}
-
-/// Hints for the host about a tool.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ToolAnnotations {
-    /// For people.
-    pub title: Option<String>,
-    /// Changes nothing.
-    pub read_only: bool,
-    /// May destroy.
-    pub destructive: bool,
-    /// Twice is as once.
-    pub idempotent: bool,
-    /// Reaches beyond this server.
-    pub open_world: bool,
-}
-
-/// A piece of a result.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Content {
-    /// Text.
-    Text(String),
-    /// An image: base64 and its MIME type.
-    Image {
-        /// Base64.
-        data: String,
-        /// `image/png`.
-        mime_type: String,
-    },
-    /// Sound: base64 and its MIME type (a text note before 2025-03-26).
-    Audio {
-        /// Base64.
-        data: String,
-        /// `audio/wav`.
-        mime_type: String,
-    },
-    /// A link to a resource (a text note before 2025-06-18).
-    Link(Resource),
-    /// A resource's contents.
-    Embedded(ResourceContents),
-}
-
-/// What a tool gave.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ToolResult {
-    /// For the model.
-    pub content: Vec<Content>,
-    /// For programs; fits the tool's output schema.
-    pub structured: Option<Value>,
-    /// The tool failed and `content` says how to go on.
-    pub is_error: bool,
-}
-
-impl ToolResult {
-    /// One text.
-    #[must_use]
-    pub fn text(text: impl Into<String>) -> Self {
-        Self { content: vec![Content::Text(text.into())], structured: None, is_error: false }
-    }
-
-    /// A structured value and its text twin: exactly one text item holding the same JSON.
-    #[must_use]
-    pub fn structured(value: Value) -> Self {
-        Self { content: vec![Content::Text(value.to_string())], structured: Some(value), is_error: false }
-    }
-
-    /// A failure that the model can mend: what to send instead.
-    #[must_use]
-    pub fn error(text: impl Into<String>) -> Self {
-        Self { is_error: true, ..Self::text(text) }
-    }
+    /// Sends log messages to clients that ask for them.
+    pub logging: bool,
+    /// Answers calls with tasks (the extension `io.modelcontextprotocol/tasks`, 2026-07-28).
+    pub tasks: bool,
 }
 
 /// One page of a list.
@@ -270,109 +198,6 @@ impl<T> Default for Listing<T> {
     fn default() -> Self {
         Self { items: Vec::new(), next_cursor: None }
     }
-}
-
-/// A resource.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Resource {
-    /// `docs:///guide/tls`.
-    pub uri: String,
-    /// For programs.
-    pub name: String,
-    /// For people.
-    pub title: Option<String>,
-    /// For the model.
-    pub description: Option<String>,
-    /// `text/markdown`.
-    pub mime_type: Option<String>,
-    /// Bytes.
-    pub size: Option<u64>,
-}
-
-/// A family of resources.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ResourceTemplate {
-    /// RFC 6570: `docs:///{+id}`.
-    pub uri_template: String,
-    /// For programs.
-    pub name: String,
-    /// For people.
-    pub title: Option<String>,
-    /// For the model.
-    pub description: Option<String>,
-    /// `text/markdown`.
-    pub mime_type: Option<String>,
-}
-
-/// A resource's contents.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ResourceContents {
-    /// Which resource.
-    pub uri: String,
-    /// `text/markdown`.
-    pub mime_type: Option<String>,
-    /// What it holds.
-    pub body: ResourceBody,
-}
-
-/// Text or bytes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ResourceBody {
-    /// UTF-8.
-    Text(String),
-    /// Base64.
-    Blob(String),
-}
-
-/// A prompt.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Prompt {
-    /// Unique.
-    pub name: String,
-    /// For people.
-    pub title: Option<String>,
-    /// For the model.
-    pub description: Option<String>,
-    /// In order.
-    pub arguments: Vec<PromptArgument>,
-}
-
-/// An argument of a prompt.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PromptArgument {
-    /// For programs.
-    pub name: String,
-    /// For people.
-    pub description: Option<String>,
-    /// Whether it must be given.
-    pub required: bool,
-}
-
-/// A prompt, filled in.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PromptResult {
-    /// For people.
-    pub description: Option<String>,
-    /// The conversation so far.
-    pub messages: Vec<PromptMessage>,
-}
-
-/// A turn of a prompt's conversation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PromptMessage {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said.
-    pub content: Content,
-}
-
-/// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The person.
-    User,
-    /// The model.
-    Assistant,
 }
 
 /// What is being completed.
@@ -393,4 +218,11 @@ pub struct Completion {
     pub total: Option<usize>,
     /// Whether more exist than were given.
     pub has_more: bool,
+}
+
+/// All there are.
+impl From<Vec<String>> for Completion {
+    fn from(values: Vec<String>) -> Self {
+        Self { total: Some(values.len()), values, has_more: false }
+    }
 }

@@ -1,18 +1,21 @@
 //! From a [`Call`] to its [`Reply`]: the methods over a [`Catalog`], the deadline.
 //!
 //! It never learns which transport asks, and keeps nothing between two calls but the rendered
-//! lists. Spec: server/*, server/utilities/*.
+//! lists and the tasks. Spec: server/*, server/utilities/*.
+
+mod call;
+mod counted;
 
 use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use tokio::time::timeout;
 
 pub use super::context::{Client, Context, Outbox};
 
-use super::catalog::{Capabilities, Catalog, Listing, ToolResult};
+use super::catalog::{Capabilities, Catalog, Listing, ParameterHeader, TaskSupport};
+use super::context::{Desk, Manner};
 use super::error::{Error, ErrorKind};
 use super::jsonrpc::{Object, RequestId};
 use super::limits::Limits;
@@ -21,8 +24,12 @@ use super::params;
 use super::record::{self, Record};
 use super::rendered::{Kind, Rendered};
 use super::revision::{Revision, Rules};
+use super::rounds::Sealer;
 use super::subscription::{Feed, Listen};
+use super::task::{self, Tasks};
 use super::wire::{self, Body, Fields};
+use crate::clock::{Clock, SystemClock};
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::metrics::{Calls, Outcome};
 use crate::shutdown::Shutdown;
 use crate::trace::Trace;
@@ -73,6 +80,9 @@ pub struct Dispatcher {
     server: Arc<RawValue>,
     rendered: Rendered,
     calls: Arc<Calls>,
+    desk: Arc<Desk>,
+    /// Whether handlers ask their clients.
+    asks: bool,
 }
 
 impl std::fmt::Debug for Dispatcher {
@@ -88,8 +98,22 @@ impl Dispatcher {
         let rendered = Rendered::new(catalog.changes());
         let info = catalog.server();
         let server = Arc::from(info.implementation.encoded(Revision::MODERN.rules()));
-        let (capabilities, calls) = (info.capabilities, Arc::default());
-        Self { catalog, limits, shutdown, capabilities, server, rendered, calls }
+        let desk = Arc::new(desk(&limits, Arc::new(SystemClock), Arc::new(SystemEntropy::new()), None));
+        let (capabilities, asks, calls) = (info.capabilities, catalog.asks(), Arc::default());
+        Self { catalog, limits, shutdown, capabilities, server, rendered, calls, desk, asks }
+    }
+
+    /// With another clock and randomness, and a secret for `requestState` that other instances share: any of them
+    /// takes the next round of a call then. Without one the process draws its own.
+    #[must_use]
+    pub fn with(
+        mut self,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        state_secret: Option<&[u8]>,
+    ) -> Self {
+        self.desk = Arc::new(desk(&self.limits, clock, entropy, state_secret));
+        self
     }
 
     /// The limits it was given, for its transports.
@@ -104,35 +128,49 @@ impl Dispatcher {
         &self.shutdown
     }
 
+    pub(super) fn desk(&self) -> &Arc<Desk> {
+        &self.desk
+    }
+
     /// What the server declared.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
-    /// Counts on where another dispatcher did: one that this one replaces.
-    #[must_use]
-    pub fn with_metrics(self, calls: Arc<Calls>) -> Self {
-        Self { calls, ..self }
-    }
-
-    /// What is counted of its calls.
-    #[must_use]
-    pub fn metrics(&self) -> &Arc<Calls> {
-        &self.calls
-    }
-
-    /// Runs any call but `subscriptions/listen` and `initialize`. Dropping the future cancels the work.
+    /// Runs any call but `subscriptions/listen` and `initialize`. Dropping the future cancels the work, but for what
+    /// goes on as a task.
     pub async fn answer(&self, call: Call, outbox: Outbox) -> Reply {
-        let Call { id, method, params, rules, client, mut trace } = call;
+        let Call { id, method, mut params, rules, client, mut trace } = call;
         trace.parent = record::parent(&params).or(trace.parent);
         let record = Record::begin(&self.calls, &method, rules, &client, trace.clone());
-        let context = Context::new(rules, client, &params, outbox).with_trace(trace);
-        let outcome = self.run(&id, &method, params, rules, &context).await;
-        context.close();
+        let prepared = Method::find(&method, rules, &self.capabilities)
+            .and_then(|found| Ok((found, self.manner(found, &method, &mut params, rules, &client)?)));
+        let mut asks = false;
+        let outcome = match prepared {
+            Ok((method, manner)) => {
+                let manner = Manner { trace, ..manner };
+                let context = Context::new(rules, client, &params, outbox, manner);
+                let outcome = self.run(&id, method, params, rules, &context).await;
+                context.close();
+                outcome.or_else(|error| match error.kind() {
+                    ErrorKind::InputRequired => {
+                        self.input_required(&id, rules, &context).inspect(|_| asks = true)
+                    }
+                    _ => Err(error),
+                })
+            }
+            Err(error) => Err(error),
+        };
         let reply = outcome.unwrap_or_else(|error| self.error(Some(&id), rules, &error));
-        record.end(&reply);
+        record.end(if asks { Outcome::InputRequired } else { record::outcome(&reply) });
         reply
+    }
+
+    /// The arguments of a tool that its callers repeat in headers.
+    #[must_use]
+    pub fn parameter_headers(&self, tool: &str) -> Option<Arc<[ParameterHeader]>> {
+        self.catalog.parameter_headers(tool)
     }
 
     /// Opens the stream that answers a `subscriptions/listen` (modern era).
@@ -177,20 +215,6 @@ impl Dispatcher {
         Reply { message: wire::failure(id, rules, error), error: Some(error.kind()), is_tool_error: false }
     }
 
-    /// An encoded error response to a request that no call could be made of: counted, unlike [`error`](Self::error).
-    #[must_use]
-    pub fn refuse(&self, id: &RequestId, method: &str, rules: &'static Rules, error: &Error) -> Reply {
-        let reply = self.error(Some(id), rules, error);
-        self.answered(method, rules, Some(&reply));
-        reply
-    }
-
-    /// Counts a call that was answered at once, without a reply of its own if it was by a stream.
-    pub(super) fn answered(&self, method: &str, rules: &Rules, reply: Option<&Reply>) {
-        let outcome = reply.map_or(Outcome::Ok, record::outcome);
-        self.calls.ended(method, rules.name, outcome, None);
-    }
-
     /// A result without members: the answer to `ping` and `resources/subscribe`.
     pub(super) fn empty(&self, id: &RequestId, rules: &'static Rules) -> Reply {
         self.result(id, rules, &wire::Empty, Caching::Never)
@@ -199,51 +223,102 @@ impl Dispatcher {
     async fn run(
         &self,
         id: &RequestId,
-        method: &str,
+        method: Method,
         mut params: Object,
         rules: &'static Rules,
         context: &Context,
     ) -> Result<Reply, Error> {
-        match Method::find(method, rules, &self.capabilities)? {
+        match method {
             Method::Ping => Ok(self.empty(id, rules)),
             Method::Discover => Ok(self.discover(id, rules)),
             Method::ListTools => self.list_tools(id, rules, &params),
             Method::CallTool => {
                 let arguments = params::arguments(&mut params)?;
-                let result = self.call_tool(params::string(&params, "name")?, arguments, rules, context);
-                let result = result.await?;
-                let reply = self.result(id, rules, &result, Caching::Never);
-                Ok(Reply { is_tool_error: result.is_error, ..reply })
+                self.call_tool(id, params::string(&params, "name")?, arguments, rules, context).await
             }
             Method::ListResources => {
-                let page = self.within(self.catalog.resources(params::cursor(&params)?)).await?;
+                let page = self.within(context, self.catalog.resources(params::cursor(&params)?)).await?;
                 Ok(self.result(id, rules, &wire::Page("resources", &page), Caching::Hinted))
             }
             Method::ListTemplates => {
-                let page = self.within(self.catalog.resource_templates(params::cursor(&params)?)).await?;
+                let page =
+                    self.within(context, self.catalog.resource_templates(params::cursor(&params)?)).await?;
                 Ok(self.result(id, rules, &wire::Page("resourceTemplates", &page), Caching::Hinted))
             }
             Method::ReadResource => {
                 let uri = params::string(&params, "uri")?;
-                let contents = self.within(self.catalog.read_resource(uri, context)).await?;
+                let contents = self.within(context, self.catalog.read_resource(uri, context)).await?;
                 Ok(self.result(id, rules, &wire::Read(&contents), Caching::Hinted))
             }
             Method::ListPrompts => {
-                let page = self.within(self.catalog.prompts(params::cursor(&params)?)).await?;
+                let page = self.within(context, self.catalog.prompts(params::cursor(&params)?)).await?;
                 Ok(self.result(id, rules, &wire::Page("prompts", &page), Caching::Hinted))
             }
             Method::GetPrompt => {
                 let arguments = params::prompt_arguments(&mut params)?;
                 let name = params::string(&params, "name")?;
-                let prompt = self.within(self.catalog.prompt(name, arguments, context)).await?;
+                let prompt = self.within(context, self.catalog.prompt(name, arguments, context)).await?;
                 Ok(self.result(id, rules, &wire::Messages(&prompt), Caching::Never))
             }
             Method::Complete => {
                 let (reference, argument, value) = params::completion(&params)?;
-                let completion = self.within(self.catalog.complete(&reference, argument, value)).await?;
+                let completion =
+                    self.within(context, self.catalog.complete(&reference, argument, value)).await?;
                 Ok(self.result(id, rules, &completion, Caching::Never))
             }
+            Method::GetTask => {
+                let detail = self.desk.tasks.get(&params, self.desk.sealer.clock())?;
+                Ok(self.result(id, rules, &wire::TaskDetail(&detail), Caching::Never))
+            }
+            Method::UpdateTask => {
+                self.desk.tasks.update(&mut params, self.desk.sealer.clock())?;
+                Ok(self.empty(id, rules))
+            }
+            Method::CancelTask => {
+                self.desk.tasks.cancel(&params, self.desk.sealer.clock())?;
+                Ok(self.empty(id, rules))
+            }
         }
+    }
+
+    /// How a call is to be run: what of it belongs to rounds and tasks.
+    fn manner(
+        &self,
+        method: Method,
+        name: &str,
+        params: &mut Object,
+        rules: &Rules,
+        client: &Client,
+    ) -> Result<Manner, Error> {
+        let level = client.level().filter(|_| self.capabilities.logging);
+        let mut manner = Manner { level, ..Manner::default() };
+        match method {
+            Method::CallTool if self.capabilities.tasks => {
+                manner.task_support = self.catalog.task_support(params::string(params, "name")?);
+                if manner.task_support == TaskSupport::Required && rules.tasks {
+                    task::check(client)?;
+                }
+            }
+            Method::GetTask | Method::UpdateTask | Method::CancelTask => task::check(client)?,
+            _ => {}
+        }
+        if self.asks && matches!(method, Method::CallTool | Method::GetPrompt | Method::ReadResource) {
+            manner.desk = Some(Arc::clone(&self.desk));
+            if !rules.asks_during_calls {
+                manner.round = Some(self.desk.sealer.open(name, params)?);
+            }
+        }
+        Ok(manner)
+    }
+
+    fn input_required(&self, id: &RequestId, rules: &Rules, context: &Context) -> Result<Reply, Error> {
+        let (requests, state) = context.next_round()?;
+        Ok(self.result(
+            id,
+            rules,
+            &wire::InputRequired { requests: &requests, state: &state },
+            Caching::Never,
+        ))
     }
 
     fn discover(&self, id: &RequestId, rules: &'static Rules) -> Reply {
@@ -266,39 +341,13 @@ impl Dispatcher {
         Ok(done(wire::success(id, &*body)))
     }
 
-    async fn call_tool(
+    async fn within<T>(
         &self,
-        name: &str,
-        arguments: Object,
-        rules: &Rules,
         context: &Context,
-    ) -> Result<ToolResult, Error> {
-        let work = self.catalog.call_tool(name, arguments, context);
-        match timeout(self.limits.tool_time, work).await {
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) if error.kind() == ErrorKind::InvalidParams => self.mendable(name, error, rules),
-            Ok(Err(error)) => Err(error),
-            // The model can mend it: server/tools reports failed executions as results.
-            Err(_elapsed) => Ok(ToolResult::error(self.too_slow())),
-        }
-    }
-
-    /// Bad arguments are for the model to see where the revision says so; an unknown tool never is.
-    fn mendable(&self, name: &str, error: Error, rules: &Rules) -> Result<ToolResult, Error> {
-        let tools = self.catalog.tools();
-        if !tools.iter().any(|tool| tool.name == name) {
-            let known: Vec<&str> = tools.iter().take(KNOWN_TOOLS).map(|tool| tool.name.as_str()).collect();
-            let (name, known) = (method::shortened(name), known.join(", "));
-            return Err(params::invalid(format!("no tool `{name}`; there are: {known}")));
-        }
-        if rules.argument_errors_as_results { Ok(ToolResult::error(error.message())) } else { Err(error) }
-    }
-
-    async fn within<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        match timeout(self.limits.tool_time, work).await {
-            Ok(outcome) => outcome,
-            Err(_elapsed) => Err(Error::new(ErrorKind::Internal, self.too_slow())),
-        }
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let outcome = context.own_time(self.limits.tool_time, work).await;
+        outcome.unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, self.too_slow())))
     }
 
     fn too_slow(&self) -> String {
@@ -330,8 +379,19 @@ fn done(message: Bytes) -> Reply {
     Reply { message, error: None, is_tool_error: false }
 }
 
-/// Names that an error lists.
-const KNOWN_TOOLS: usize = 20;
+fn desk(
+    limits: &Limits,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    state_secret: Option<&[u8]>,
+) -> Desk {
+    let sealer = Sealer::new(clock, entropy, limits.answer_time);
+    let sealer = match state_secret {
+        Some(secret) => sealer.with_key(secret),
+        None => sealer,
+    };
+    Desk { sealer, tasks: Arc::new(Tasks::new(limits)), answer_time: limits.answer_time }
+}
 
 #[cfg(test)]
 mod tests;

@@ -33,8 +33,15 @@ pub enum ErrorKind {
     ResourceNotFound,
     /// -32020: header and body disagree (2026-07-28).
     HeaderMismatch,
-    /// -32021: a capability that the client did not declare (2026-07-28).
+    /// A capability that the client did not declare: -32021 since 2026-07-28, before that -32600. A tool's call is
+    /// answered with a result that says so.
     MissingClientCapability,
+    /// -32603: the client refused a request for input, or did not answer it in time. A tool's call is answered
+    /// with a result that says so.
+    NoAnswer,
+    /// The call ends here and comes again with the answers it asked for: a handler hands this on and the
+    /// dispatcher takes it (2026-07-28). Never sent.
+    InputRequired,
     /// -32022: a revision that is not served (2026-07-28).
     UnsupportedProtocolVersion,
 }
@@ -79,9 +86,10 @@ impl Error {
             ErrorKind::InvalidRequest => -32600,
             ErrorKind::MethodNotFound => -32601,
             ErrorKind::InvalidParams => -32602,
-            ErrorKind::Internal => -32603,
+            ErrorKind::Internal | ErrorKind::NoAnswer | ErrorKind::InputRequired => -32603,
             ErrorKind::ResourceNotFound => rules.resource_not_found,
             ErrorKind::HeaderMismatch => -32020,
+            ErrorKind::MissingClientCapability if rules.handshake => -32600,
             ErrorKind::MissingClientCapability => -32021,
             ErrorKind::UnsupportedProtocolVersion => -32022,
         }

@@ -13,6 +13,8 @@ use super::cancel;
 use super::dispatch::{Call, Client, Dispatcher, Reply};
 use super::error::{Error, ErrorKind};
 use super::jsonrpc::{Invalid, Message, Notification, Object, Request, RequestId};
+use super::level::Level;
+use super::link::Link;
 use super::method::{self, Method};
 use super::params;
 use super::revision::{Revision, Rules};
@@ -24,6 +26,7 @@ use crate::trace::Trace;
 pub struct Session {
     state: State,
     client: Arc<Client>,
+    link: Arc<Link>,
     subscriptions: HashSet<String>,
     in_flight: HashSet<RequestId>,
 }
@@ -64,8 +67,10 @@ impl Session {
         match message {
             Message::Request(request) => self.on_request(request, dispatcher),
             Message::Notification(notification) => self.on_notification(&notification),
-            // No request of ours is ever open, so that this answers nothing.
-            Message::Response(_) => Action::Accepted,
+            Message::Response(response) => {
+                self.link.answered(response);
+                Action::Accepted
+            }
         }
     }
 
@@ -147,6 +152,17 @@ impl Session {
         &self.client
     }
 
+    /// Whether a request of ours waits for the client's answer.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        self.link.awaits()
+    }
+
+    /// Completes when a request of ours was sent since the last time: for one waiter. Cancel safe.
+    pub async fn asked(&self) {
+        self.link.opened().await;
+    }
+
     /// URIs it subscribed to.
     #[must_use]
     pub fn subscriptions(&self) -> &HashSet<String> {
@@ -178,6 +194,11 @@ impl Session {
             PING => Ok(Action::Reply(dispatcher.empty(&request.id, rules))),
             "resources/subscribe" | "resources/unsubscribe" => {
                 self.subscription(&request, rules, dispatcher)?;
+                Ok(Action::Reply(dispatcher.empty(&request.id, rules)))
+            }
+            "logging/setLevel" if dispatcher.capabilities().logging => {
+                let level = request.params.get("level").unwrap_or(&Value::Null);
+                self.link.set_level(Level::read(level, "level")?);
                 Ok(Action::Reply(dispatcher.empty(&request.id, rules)))
             }
             _ => self.run(request, rules, dispatcher),
@@ -216,7 +237,8 @@ impl Session {
         let rules = Rules::legacy()
             .find(|rules| rules.name == offered)
             .unwrap_or_else(|| Revision::NEWEST_LEGACY.rules());
-        self.client = Arc::new(Client { name: name.map(str::to_owned), capabilities });
+        let link = Some(Arc::clone(&self.link));
+        self.client = Arc::new(Client { name: name.map(str::to_owned), capabilities, link, level: None });
         self.state = State::AwaitInitialized(rules);
         Ok(rules)
     }

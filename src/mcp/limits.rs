@@ -15,8 +15,15 @@ pub struct Limits {
     /// Bytes of these events, but for the newest: an answer can be fetched however long it is.
     /// Default 256 KiB.
     pub replay_bytes: usize,
-    /// A tool's own time. Default 30 s.
+    /// A tool's own time, without what it waits for its client's answers. Default 30 s.
     pub tool_time: Duration,
+    /// How long a client may take to answer a request for input: as a wait in the legacy era, as the lifetime of
+    /// a `requestState` in the modern one. Default 10 min.
+    pub answer_time: Duration,
+    /// Tasks at once, the ended ones counted that are kept for their results. Default 1,000.
+    pub tasks: usize,
+    /// How long a task may take and its result is kept, from its creation. Default 1 h.
+    pub task_ttl: Duration,
     /// Messages waiting on one stream before its client counts as gone. Default 256.
     pub stream_queue: usize,
     /// Requests at once in one session or stdio process. Default 64.
@@ -37,6 +44,9 @@ impl Default for Limits {
             replay_events: 64,
             replay_bytes: 256 * 1024,
             tool_time: Duration::from_secs(30),
+            answer_time: Duration::from_secs(10 * 60),
+            tasks: 1_000,
+            task_ttl: Duration::from_secs(60 * 60),
             stream_queue: 256,
             in_flight: 64,
             batch: 64,

@@ -1,7 +1,7 @@
 //! The closed table of methods that a [`Dispatcher`](super::dispatch::Dispatcher) answers.
 //!
 //! A method exists for a caller if its revision has it and the server declares its capability.
-//! Not here: `initialize` and `resources/(un)subscribe` (the legacy session's), and
+//! Not here: `initialize`, `logging/setLevel` and `resources/(un)subscribe` (the legacy session's), and
 //! `subscriptions/listen` (a stream).
 
 use super::catalog::Capabilities;
@@ -22,6 +22,9 @@ pub(super) enum Method {
     ListPrompts,
     GetPrompt,
     Complete,
+    GetTask,
+    UpdateTask,
+    CancelTask,
 }
 
 struct Row {
@@ -35,7 +38,7 @@ const fn row(name: &'static str, method: Method, declared: fn(&Capabilities) -> 
     Row { name, method, in_revision: |_| true, declared }
 }
 
-static TABLE: [Row; 10] = [
+static TABLE: [Row; 13] = [
     Row { in_revision: |rules| rules.listen, ..row("server/discover", Method::Discover, |_| true) },
     Row { in_revision: |rules| rules.session_utilities, ..row("ping", Method::Ping, |_| true) },
     row("tools/list", Method::ListTools, |has| has.tools),
@@ -46,6 +49,9 @@ static TABLE: [Row; 10] = [
     row("prompts/list", Method::ListPrompts, |has| has.prompts),
     row("prompts/get", Method::GetPrompt, |has| has.prompts),
     row("completion/complete", Method::Complete, |has| has.completions),
+    Row { in_revision: |rules| rules.tasks, ..row("tasks/get", Method::GetTask, |has| has.tasks) },
+    Row { in_revision: |rules| rules.tasks, ..row("tasks/update", Method::UpdateTask, |has| has.tasks) },
+    Row { in_revision: |rules| rules.tasks, ..row("tasks/cancel", Method::CancelTask, |has| has.tasks) },
 ];
 
 impl Method {
@@ -73,6 +79,7 @@ pub(super) fn not_found(name: &str, rules: &Rules, has: &Capabilities) -> Error 
         .map(|row| row.name)
         .chain(rules.listen.then_some(LISTEN))
         .chain((!rules.listen && has.resources_subscribe).then_some("resources/subscribe"))
+        .chain((!rules.listen && has.logging).then_some("logging/setLevel"))
         .collect();
     let (name, known, revision) = (shortened(name), known.join(", "), rules.name);
     let message = format!("no method `{name}` here in MCP {revision}; there are: {known}");
@@ -105,6 +112,8 @@ mod tests {
         prompts: true,
         prompts_list_changed: true,
         completions: true,
+        logging: true,
+        tasks: true,
     };
 
     #[test]

@@ -2,8 +2,10 @@
 //!
 //! The core (this folder's own files) turns a parsed message into a [`Call`](dispatch::Call), runs
 //! it on a [`Catalog`](catalog::Catalog) and writes the reply in the caller's revision. It never
-//! learns of sockets or HTTP: `transport` does that, and `tools` is one `Catalog`, over the docs.
+//! learns of sockets or HTTP: `transport` does that. `tools` is one `Catalog`, over the docs; `server`
+//! is one that others fill.
 
+pub mod ask;
 mod cancel;
 pub mod catalog;
 mod context;
@@ -15,19 +17,25 @@ pub mod error;
 mod fake;
 pub mod jsonrpc;
 pub mod legacy;
+mod level;
 mod limits;
+mod link;
 mod method;
 pub mod modern;
 mod params;
 mod record;
 mod rendered;
 pub mod revision;
+mod rounds;
+pub mod server;
 pub mod session;
 pub mod subscription;
+mod task;
 #[cfg(feature = "docs")]
 pub mod tools;
 pub mod transport;
 mod wire;
 
 pub use error::{Error, ErrorKind};
+pub use level::Level;
 pub use limits::Limits;

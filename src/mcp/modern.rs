@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::dispatch::{Call, Client};
 use super::error::{Error, ErrorKind};
 use super::jsonrpc::{Object, Request};
+use super::level::Level;
 use super::method::shortened;
 use super::params::invalid;
 use super::revision::{Revision, Rules};
@@ -39,7 +40,6 @@ pub fn call(request: Request) -> Result<Call, Error> {
     };
     let rules = revision(meta)?;
     let client = Arc::new(client(meta)?);
-    check_log_level(meta)?;
     let Request { id, method, params } = request;
     Ok(Call { id, method, params, rules, client, trace: Trace::default() })
 }
@@ -74,21 +74,10 @@ fn client(meta: &Object) -> Result<Client, Error> {
         )));
     };
     let name = meta.get(CLIENT_INFO).and_then(|info| info.get("name")).and_then(Value::as_str);
-    Ok(Client { name: name.map(str::to_owned), capabilities: capabilities.clone() })
+    // server/utilities/logging: an unknown level is -32602.
+    let level = meta.get(LOG_LEVEL).map(|level| Level::read(level, LOG_LEVEL)).transpose()?;
+    Ok(Client { name: name.map(str::to_owned), capabilities: capabilities.clone(), link: None, level })
 }
-
-/// server/utilities/logging: an unknown level is -32602. A known one is taken note of by nobody,
-/// for this server logs to its operator alone.
-fn check_log_level(meta: &Object) -> Result<(), Error> {
-    match meta.get(LOG_LEVEL) {
-        None => Ok(()),
-        Some(Value::String(level)) if LOG_LEVELS.contains(&level.as_str()) => Ok(()),
-        Some(_) => Err(invalid(format!("\"{LOG_LEVEL}\" must be one of {}", LOG_LEVELS.join(", ")))),
-    }
-}
-
-const LOG_LEVELS: [&str; 8] =
-    ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 #[cfg(test)]
 mod tests {

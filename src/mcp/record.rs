@@ -48,9 +48,9 @@ impl Record {
         }
     }
 
-    /// It ended with this reply.
-    pub(super) fn end(mut self, reply: &Reply) {
-        self.outcome = outcome(reply);
+    /// It ended so.
+    pub(super) fn end(mut self, outcome: Outcome) {
+        self.outcome = outcome;
     }
 }
 
@@ -64,7 +64,7 @@ impl Drop for Record {
             span_id = self.trace.span_id(),
             rpc_method = self.method,
             revision = self.rules.name,
-            client = self.client.short_name(),
+            client_name = self.client.short_name(),
             status = self.outcome.as_str(),
             duration_ms = milliseconds(took),
             "call"
@@ -85,6 +85,8 @@ pub(super) fn outcome(reply: &Reply) -> Outcome {
         Some(ErrorKind::ResourceNotFound) => Outcome::ResourceNotFound,
         Some(ErrorKind::HeaderMismatch) => Outcome::HeaderMismatch,
         Some(ErrorKind::MissingClientCapability) => Outcome::MissingClientCapability,
+        Some(ErrorKind::NoAnswer) => Outcome::NoAnswer,
+        Some(ErrorKind::InputRequired) => Outcome::InputRequired,
         Some(ErrorKind::UnsupportedProtocolVersion) => Outcome::UnsupportedVersion,
     }
 }

@@ -54,6 +54,19 @@ pub struct Rules {
     pub session_utilities: bool,
     /// An error about a message whose id could not be read has no id; else JSON-RPC's null.
     pub nameless_errors: bool,
+    /// A handler's request for input is a request to the client while the call is open; else the call ends with
+    /// `input_required` and comes again with the answers.
+    pub asks_during_calls: bool,
+    /// `elicitation/create`.
+    pub elicitation: bool,
+    /// Elicitation by a URL.
+    pub elicitation_by_url: bool,
+    /// Elicitation by a URL has an `elicitationId`.
+    pub elicitation_id: bool,
+    /// A stream begins with an event of an id, empty data and `retry`, and may be closed to be polled.
+    pub priming: bool,
+    /// The tasks extension.
+    pub tasks: bool,
     /// The code of "resource not found".
     pub resource_not_found: i32,
 }
@@ -75,6 +88,12 @@ static TABLE: [Rules; 5] = [
         listen: false,
         session_utilities: true,
         nameless_errors: false,
+        asks_during_calls: true,
+        elicitation: false,
+        elicitation_by_url: false,
+        elicitation_id: false,
+        priming: false,
+        tasks: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -93,6 +112,12 @@ static TABLE: [Rules; 5] = [
         listen: false,
         session_utilities: true,
         nameless_errors: false,
+        asks_during_calls: true,
+        elicitation: false,
+        elicitation_by_url: false,
+        elicitation_id: false,
+        priming: false,
+        tasks: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -111,6 +136,12 @@ static TABLE: [Rules; 5] = [
         listen: false,
         session_utilities: true,
         nameless_errors: false,
+        asks_during_calls: true,
+        elicitation: true,
+        elicitation_by_url: false,
+        elicitation_id: false,
+        priming: false,
+        tasks: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -129,6 +160,12 @@ static TABLE: [Rules; 5] = [
         listen: false,
         session_utilities: true,
         nameless_errors: true,
+        asks_during_calls: true,
+        elicitation: true,
+        elicitation_by_url: true,
+        elicitation_id: true,
+        priming: true,
+        tasks: false,
         resource_not_found: -32002,
     },
     Rules {
@@ -147,6 +184,12 @@ static TABLE: [Rules; 5] = [
         listen: true,
         session_utilities: false,
         nameless_errors: true,
+        asks_during_calls: false,
+        elicitation: true,
+        elicitation_by_url: true,
+        elicitation_id: false,
+        priming: false,
+        tasks: true,
         resource_not_found: -32602,
     },
 ];

@@ -10,6 +10,8 @@
 //! result is sent, alone: it is what the page on subscriptions and the schema agree on, and it
 //! tells a client the graceful end from a lost connection.
 
+mod tasks;
+
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -25,8 +27,10 @@ use super::dispatch::{Call, Dispatcher};
 use super::error::Error;
 use super::jsonrpc::{Object, RequestId};
 use super::params::{self, invalid};
+use super::task::{self, Detail};
 use super::wire::{self, List};
 use crate::shutdown::Shutdown;
+use tasks::Watched;
 
 /// The method that opens a stream instead of giving one answer.
 pub const LISTEN: &str = "subscriptions/listen";
@@ -37,6 +41,7 @@ pub struct Listen {
     id: RequestId,
     honoured: Filter,
     source: Source,
+    tasks: Option<Watched>,
     server: Arc<RawValue>,
     waiting: VecDeque<Bytes>,
     ended: bool,
@@ -50,11 +55,18 @@ impl Listen {
         server: Arc<RawValue>,
     ) -> Result<Self, Error> {
         let asked = Filter::read(&call.params, dispatcher.limits().subscriptions)?;
-        let honoured = asked.supported_by(dispatcher.capabilities());
+        if asked.task_ids.is_some() {
+            task::check(&call.client)?;
+        }
+        let mut honoured = asked.supported_by(dispatcher.capabilities());
+        let tasks = honoured.task_ids.take().map(|ids| Watched::new(dispatcher.desk(), ids));
+        honoured.task_ids = tasks.as_ref().map(|tasks| tasks.ids().to_vec());
         let id = call.id.clone();
-        let waiting = VecDeque::from([wire::acknowledged(&id, &honoured)]);
+        let mut waiting = VecDeque::from([wire::acknowledged(&id, &honoured)]);
+        let standing = tasks.iter().flat_map(Watched::all);
+        waiting.extend(standing.map(|detail| wire::task_changed(&detail, &id)));
         let source = Source { changes, shutdown: dispatcher.shutdown().clone() };
-        Ok(Self { id, honoured, source, server, waiting, ended: false })
+        Ok(Self { id, honoured, source, tasks, server, waiting, ended: false })
     }
 
     /// The next encoded message: first the acknowledgement, then what was asked for, at the drain
@@ -67,14 +79,28 @@ impl Listen {
             if self.ended {
                 return None;
             }
-            match self.source.next().await {
-                Some(news) => self.waiting.extend(self.honoured.messages(&news, &self.id)),
-                None => {
-                    self.ended = true;
-                    self.waiting.push_back(wire::listen_result(&self.id, &self.server));
+            let Self { id, honoured, source, tasks, waiting, .. } = self;
+            tokio::select! {
+                biased;
+                news = source.next() => match news {
+                    Some(news) => waiting.extend(honoured.messages(&news, id)),
+                    None => {
+                        self.ended = true;
+                        self.waiting.push_back(wire::listen_result(&self.id, &self.server));
+                    }
+                },
+                details = changed(tasks) => {
+                    waiting.extend(details.iter().map(|detail| wire::task_changed(detail, id)));
                 }
             }
         }
+    }
+}
+
+async fn changed(tasks: &mut Option<Watched>) -> Vec<Detail> {
+    match tasks {
+        Some(tasks) => tasks.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -219,6 +245,8 @@ struct Filter {
     resources_list_changed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_subscriptions: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_ids: Option<Vec<String>>,
 }
 
 impl Filter {
@@ -233,22 +261,24 @@ impl Filter {
             tools_list_changed: flag("toolsListChanged")?,
             prompts_list_changed: flag("promptsListChanged")?,
             resources_list_changed: flag("resourcesListChanged")?,
-            resource_subscriptions: Self::read_uris(filter, limit)?,
+            resource_subscriptions: Self::read_names(filter, "resourceSubscriptions", limit)?,
+            task_ids: Self::read_names(filter, "taskIds", limit)?,
         })
     }
 
-    fn read_uris(filter: &Object, limit: usize) -> Result<Option<Vec<String>>, Error> {
-        let refusal = || invalid("`notifications.resourceSubscriptions` must be an array of URIs (strings)");
-        let uris = match filter.get("resourceSubscriptions") {
+    fn read_names(filter: &Object, member: &str, limit: usize) -> Result<Option<Vec<String>>, Error> {
+        let refusal = || invalid(format!("`notifications.{member}` must be an array of strings"));
+        let names = match filter.get(member) {
             None | Some(Value::Null) => return Ok(None),
-            Some(Value::Array(uris)) if uris.len() > limit => {
-                return Err(invalid(format!("at most {limit} `resourceSubscriptions` in one stream")));
+            Some(Value::Array(names)) if names.len() > limit => {
+                return Err(invalid(format!("at most {limit} `{member}` in one stream")));
             }
-            Some(Value::Array(uris)) => uris,
+            Some(Value::Array(names)) => names,
             Some(_) => return Err(refusal()),
         };
-        uris.iter()
-            .map(|uri| uri.as_str().map(str::to_owned).ok_or_else(refusal))
+        names
+            .iter()
+            .map(|name| name.as_str().map(str::to_owned).ok_or_else(refusal))
             .collect::<Result<_, _>>()
             .map(Some)
     }
@@ -259,6 +289,7 @@ impl Filter {
             prompts_list_changed: self.prompts_list_changed && declared.prompts_list_changed,
             resources_list_changed: self.resources_list_changed && declared.resources_list_changed,
             resource_subscriptions: self.resource_subscriptions.filter(|_| declared.resources_subscribe),
+            task_ids: self.task_ids.filter(|_| declared.tasks),
         }
     }
 

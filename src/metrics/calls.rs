@@ -19,6 +19,8 @@ pub enum Outcome {
     Ok,
     /// With a tool's result that says what went wrong.
     ToolError,
+    /// With what it still needs to know of its client; it comes again.
+    InputRequired,
     /// By its client, or by the client's end.
     Cancelled,
     /// -32700.
@@ -37,6 +39,8 @@ pub enum Outcome {
     HeaderMismatch,
     /// -32021.
     MissingClientCapability,
+    /// Its client was asked something, and did not answer.
+    NoAnswer,
     /// -32022.
     UnsupportedVersion,
 }
@@ -84,7 +88,7 @@ pub fn method_label(name: &str) -> &'static str {
     METHODS.get(place(&METHODS, name)).copied().unwrap_or("other")
 }
 
-const METHODS: [&str; 16] = [
+const METHODS: [&str; 19] = [
     "initialize",
     "server/discover",
     "ping",
@@ -100,15 +104,19 @@ const METHODS: [&str; 16] = [
     "completion/complete",
     "subscriptions/listen",
     "logging/setLevel",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
     "other",
 ];
 
 const REVISIONS: [&str; 6] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28", "none"];
 
 /// In the order of [`Outcome`].
-const OUTCOMES: [&str; 12] = [
+const OUTCOMES: [&str; 14] = [
     "ok",
     "tool_error",
+    "input_required",
     "cancelled",
     "parse",
     "invalid_request",
@@ -118,6 +126,7 @@ const OUTCOMES: [&str; 12] = [
     "resource_not_found",
     "header_mismatch",
     "missing_client_capability",
+    "no_answer",
     "unsupported_version",
 ];
 
@@ -146,8 +155,10 @@ mod tests {
     fn each_outcome_has_its_own_label() {
         for (outcome, label) in [
             (Outcome::Ok, "ok"),
+            (Outcome::InputRequired, "input_required"),
             (Outcome::Cancelled, "cancelled"),
             (Outcome::InvalidParams, "invalid_params"),
+            (Outcome::NoAnswer, "no_answer"),
             (Outcome::UnsupportedVersion, "unsupported_version"),
         ] {
             assert_eq!(outcome.as_str(), label);

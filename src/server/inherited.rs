@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::bind::{self, Listeners};
 use super::{Error, certificates};
 use crate::config::Config;
+use crate::platform::manager;
 
 /// Sockets that were passed on to this process.
 #[derive(Debug, Default)]
@@ -31,7 +32,7 @@ impl Inherited {
     /// # Errors
     /// When one of them is not a listening TCP socket.
     pub fn take() -> Result<Self, Error> {
-        let passed = environment::take()?;
+        let passed = manager::passed_listeners().map_err(unusable)?;
         let sockets = passed.into_iter().map(|(name, listener)| {
             let port = listener.local_addr().map_or(0, |address| address.port());
             Socket { name, port, listener }
@@ -111,6 +112,14 @@ fn too_many(port: u16) -> Error {
     }
 }
 
+fn unusable(cause: String) -> Error {
+    Error::Run {
+        what: "a socket that was passed on cannot be served".to_owned(),
+        cause,
+        help: HELP.to_owned(),
+    }
+}
+
 /// `FileDescriptorName=` of the socket for `/mcp`.
 const SERVING: &str = "serve";
 /// `FileDescriptorName=` of the socket for HTTP-01 and redirects.
@@ -118,65 +127,6 @@ const ACME: &str = "acme";
 /// `FileDescriptorName=` of the socket for `/metrics`.
 const METRICS: &str = "metrics";
 const HELP: &str = "in the socket unit, use ListenStream= with a TCP port, and leave out Accept=yes";
-
-#[cfg(unix)]
-mod environment {
-    use std::net::TcpListener;
-
-    use listenfd::ListenFd;
-    use socket2::SockRef;
-
-    use super::HELP;
-    use crate::server::Error;
-
-    /// More than any unit has; a number that is none of a count must not be counted to.
-    const MOST: u32 = 64;
-
-    pub(super) fn take() -> Result<Vec<(Option<String>, TcpListener)>, Error> {
-        let variable = |name| std::env::var(name).ok();
-        let count = variable("LISTEN_FDS").map(|count| count.parse::<u32>());
-        if count.is_some_and(|count| !count.is_ok_and(|count| count <= MOST)) {
-            return Err(unusable(format!("LISTEN_FDS is no number up to {MOST}")));
-        }
-        let names = variable("LISTEN_FDNAMES").unwrap_or_default();
-        let mut names = names.split(':').map(|name| Some(name.to_owned()).filter(|name| !name.is_empty()));
-        let mut passed = ListenFd::from_env();
-        let mut listeners = Vec::new();
-        for number in 0..passed.len() {
-            let name = names.next().flatten();
-            let taken = passed.take_tcp_listener(number).map_err(|error| unusable(error.to_string()))?;
-            let Some(listener) = taken else { continue };
-            if !SockRef::from(&listener).is_listener().unwrap_or(false) {
-                return Err(unusable(format!("fd {} does not listen", number + FIRST)));
-            }
-            listeners.push((name, listener));
-        }
-        Ok(listeners)
-    }
-
-    fn unusable(cause: String) -> Error {
-        Error::Run {
-            what: "a socket that was passed on cannot be served".to_owned(),
-            cause,
-            help: HELP.to_owned(),
-        }
-    }
-
-    /// SD_LISTEN_FDS_START.
-    const FIRST: usize = 3;
-}
-
-#[cfg(not(unix))]
-mod environment {
-    use std::net::TcpListener;
-
-    use crate::server::Error;
-
-    #[expect(clippy::unnecessary_wraps, reason = "it fails where there is something to take")]
-    pub(super) fn take() -> Result<Vec<(Option<String>, TcpListener)>, Error> {
-        Ok(Vec::new())
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::platform::manager;
+
 /// The service manager's ear, if there is one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Notify {
@@ -72,91 +74,5 @@ impl Notify {
         {
             tracing::warn!(%error, "the service manager cannot be told");
         }
-    }
-}
-
-#[cfg(unix)]
-mod manager {
-    use std::ffi::OsStr;
-    use std::io;
-    use std::os::unix::net::UnixDatagram;
-    use std::time::Duration;
-
-    use rustix::time::{ClockId, clock_gettime};
-
-    /// The manager reads at once; what it does not take in this time is lost.
-    const PATIENCE: Duration = Duration::from_secs(1);
-
-    #[derive(Debug)]
-    pub(super) struct Socket(UnixDatagram);
-
-    impl Socket {
-        /// A path, or with `@` in front a name that no file has.
-        pub(super) fn open(place: &OsStr) -> Option<Self> {
-            let connected = connect(place);
-            connected
-                .inspect_err(|error| tracing::warn!(%error, "NOTIFY_SOCKET cannot be used"))
-                .ok()
-                .map(Self)
-        }
-
-        pub(super) fn send(&self, message: &str) -> io::Result<()> {
-            self.0.send(message.as_bytes()).map(drop)
-        }
-    }
-
-    fn connect(place: &OsStr) -> io::Result<UnixDatagram> {
-        let socket = UnixDatagram::unbound()?;
-        socket.set_write_timeout(Some(PATIENCE))?;
-        match abstract_name(place) {
-            Some(name) => connect_abstract(&socket, name)?,
-            None => socket.connect(place)?,
-        }
-        Ok(socket)
-    }
-
-    fn abstract_name(place: &OsStr) -> Option<&[u8]> {
-        place.as_encoded_bytes().strip_prefix(b"@")
-    }
-
-    #[cfg(target_os = "linux")]
-    fn connect_abstract(socket: &UnixDatagram, name: &[u8]) -> io::Result<()> {
-        use std::os::linux::net::SocketAddrExt as _;
-        socket.connect_addr(&std::os::unix::net::SocketAddr::from_abstract_name(name)?)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn connect_abstract(_: &UnixDatagram, _: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// CLOCK_MONOTONIC, of which std tells differences alone.
-    pub(super) fn monotonic_micros() -> i64 {
-        let now = clock_gettime(ClockId::Monotonic);
-        now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000)
-    }
-}
-
-#[cfg(not(unix))]
-mod manager {
-    use std::convert::Infallible;
-    use std::ffi::OsStr;
-    use std::io;
-
-    #[derive(Debug)]
-    pub(super) struct Socket(Infallible);
-
-    impl Socket {
-        pub(super) fn open(_: &OsStr) -> Option<Self> {
-            None
-        }
-
-        pub(super) fn send(&self, _: &str) -> io::Result<()> {
-            match self.0 {}
-        }
-    }
-
-    pub(super) fn monotonic_micros() -> i64 {
-        0
     }
 }

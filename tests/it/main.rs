@@ -18,6 +18,7 @@ mod dist;
 mod dns;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 mod docs;
+mod embedded;
 mod harness;
 mod http;
 mod legacy;

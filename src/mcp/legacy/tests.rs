@@ -124,7 +124,7 @@ fn methods_that_a_session_lacks_are_not_found() {
     let (dispatcher, _, _trigger) = fake::dispatcher();
     for rules in Rules::legacy() {
         let mut session = ready(rules.name, &dispatcher);
-        for method in ["server/discover", "subscriptions/listen", "logging/setLevel", "nonsense"] {
+        for method in ["server/discover", "subscriptions/listen", "nonsense"] {
             assert_eq!(code(session.on(request(1, method, json!({})), &dispatcher)), -32601, "{method}");
         }
         assert_eq!(code(session.on(initialize(rules.name), &dispatcher)), -32600);

@@ -17,7 +17,7 @@ pub(super) fn server(subject: &str) -> ServerInfo {
             title: Some("docquay documentation".to_owned()),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             description: Some("Searches and reads documentation.".to_owned()),
-            website_url: None,
+            ..Implementation::default()
         },
         instructions: Some(instructions(subject)),
         capabilities: Capabilities {
@@ -102,6 +102,7 @@ fn tool(name: &str, title: &str, description: String, input: Value, output: Valu
             idempotent: true,
             open_world: false,
         }),
+        ..Tool::default()
     }
 }
 

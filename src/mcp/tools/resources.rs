@@ -7,9 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::docs::{Index, Page, Target, urls};
-use crate::mcp::catalog::{
-    Completion, Listing, Reference, Resource, ResourceBody, ResourceContents, ResourceTemplate,
-};
+use crate::mcp::catalog::{Completion, Listing, Reference, Resource, ResourceContents, ResourceTemplate};
 use crate::mcp::error::{Error, ErrorKind};
 
 const TEMPLATE: &str = "docs:///{+id}";
@@ -42,6 +40,7 @@ fn resource(page: &Page) -> Resource {
         description: page.description.clone(),
         mime_type: Some(MARKDOWN.to_owned()),
         size: u64::try_from(page.markdown_len()).ok(),
+        ..Resource::default()
     }
 }
 
@@ -55,6 +54,7 @@ pub(super) fn templates(cursor: Option<&str>) -> Result<Listing<ResourceTemplate
         title: Some("A documentation page".to_owned()),
         description: Some("A page by its id, as Markdown; id#anchor is one section of it.".to_owned()),
         mime_type: Some(MARKDOWN.to_owned()),
+        ..ResourceTemplate::default()
     };
     Ok(Listing { items: vec![template], next_cursor: None })
 }
@@ -65,8 +65,7 @@ pub(super) fn read(index: &Index, uri: &str) -> Result<Vec<ResourceContents>, Er
         let message = "no such resource; resources/list names them, the search tool finds them";
         Error::new(ErrorKind::ResourceNotFound, message).with_data(json!({ "uri": uri }))
     })?;
-    let mime_type = Some(MARKDOWN.to_owned());
-    Ok(vec![ResourceContents { uri: uri.to_owned(), mime_type, body: ResourceBody::Text(text) }])
+    Ok(vec![ResourceContents::text(uri, text).mime_type(MARKDOWN)])
 }
 
 fn text(index: &Index, uri: &str) -> Option<String> {

@@ -1,12 +1,13 @@
 //! The headers that mirror a modern request's body, and their comparison with it.
 //!
-//! Spec: 2026-07-28 basic/transports/streamable-http §Request Metadata. Headers of a tool's own
-//! parameters (`x-mcp-header`) will be compared here too, once a catalog can declare them.
+//! Spec: 2026-07-28 basic/transports/streamable-http §Request Metadata, §Custom Headers from Tool Parameters.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
+use serde_json::Value;
 
+use crate::mcp::catalog::ParameterHeader;
 use crate::mcp::error::{Error, ErrorKind};
 use crate::mcp::jsonrpc::Object;
 use crate::mcp::modern;
@@ -38,7 +39,7 @@ pub(super) fn are_modern(headers: &HeaderMap) -> bool {
 pub(super) fn check_version(headers: &HeaderMap, params: &Object) -> Result<(), Error> {
     let header = single(headers, VERSION)?;
     let body = params.get("_meta").and_then(|meta| meta.get(modern::PROTOCOL_VERSION));
-    match (header, body.and_then(serde_json::Value::as_str)) {
+    match (header, body.and_then(Value::as_str)) {
         (Some(header), Some(body)) if header == body => Ok(()),
         (Some(header), Some(body)) => Err(mismatch(format!(
             "the MCP-Protocol-Version header says '{header}', _meta says '{body}': send the same"
@@ -65,14 +66,55 @@ pub(super) fn check_mirrors(headers: &HeaderMap, method: &str, params: &Object) 
     let source = match method {
         "tools/call" | "prompts/get" => "name",
         "resources/read" => "uri",
+        "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
         _ => return Ok(()),
     };
-    let header = single(headers, NAME)?.map(decode).transpose()?;
-    let body = params.get(source).and_then(serde_json::Value::as_str);
+    let header = single(headers, NAME)?.map(|value| decode(NAME, value)).transpose()?;
+    let body = params.get(source).and_then(Value::as_str);
     match (header, body) {
         (None, Some(_)) => Err(missing("Mcp-Name", &format!("params.{source}"))),
         (header, body) if header.as_deref() == body => Ok(()),
         _ => Err(mismatch(format!("the Mcp-Name header and params.{source} differ: send the same"))),
+    }
+}
+
+/// Compares the headers that repeat a tool's arguments with these.
+///
+/// # Errors
+/// [`ErrorKind::HeaderMismatch`] when one is missing, malformed, or says something else.
+pub(super) fn check_parameters(
+    headers: &HeaderMap,
+    declared: &[ParameterHeader],
+    params: &Object,
+) -> Result<(), Error> {
+    let none = Object::new();
+    let arguments = params.get("arguments").and_then(Value::as_object).unwrap_or(&none);
+    declared.iter().try_for_each(|parameter| {
+        let name = parameter.name();
+        let header = single(headers, name)?.map(|value| decode(name, value)).transpose()?;
+        match (header, parameter.value(arguments)) {
+            (None, None) => Ok(()),
+            (Some(header), Some(value)) if says(&header, value) => Ok(()),
+            (None, Some(_)) => {
+                Err(missing(name, "the argument that the tool's schema marks with x-mcp-header"))
+            }
+            (Some(_), _) => {
+                Err(mismatch(format!("the header {name} and the argument it repeats differ: send the same")))
+            }
+        }
+    })
+}
+
+/// Whether a header's text is that value: integers by their number, so that `42.0` is 42.
+fn says(header: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => header == text,
+        Value::Bool(value) => header == if *value { "true" } else { "false" },
+        Value::Number(number) => match (header.parse::<i64>(), number.as_i64()) {
+            (Ok(header), Some(number)) => header == number,
+            _ => header.parse::<f64>().ok().is_some_and(|header| number.as_f64() == Some(header)),
+        },
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
@@ -96,14 +138,14 @@ fn trimmed(value: &str) -> &str {
 }
 
 /// A mirrored value as it was before the Base64 sentinel was put around it.
-fn decode(value: &str) -> Result<String, Error> {
+fn decode(name: &str, value: &str) -> Result<String, Error> {
     let Some(encoded) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
         return Ok(value.to_owned());
     };
     let bytes = STANDARD.decode(encoded).ok();
     bytes
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| mismatch("the header mcp-name is not the Base64 of UTF-8 text"))
+        .ok_or_else(|| mismatch(format!("the header {name} is not the Base64 of UTF-8 text")))
 }
 
 fn missing(header: &str, source: &str) -> Error {
@@ -130,7 +172,7 @@ mod tests {
         map
     }
 
-    fn object(value: serde_json::Value) -> Object {
+    fn object(value: Value) -> Object {
         value.as_object().unwrap().clone()
     }
 
@@ -168,11 +210,7 @@ mod tests {
         assert_eq!(version(&[(VERSION, "nonsense")], None), Err(ErrorKind::UnsupportedProtocolVersion));
     }
 
-    fn mirrors(
-        fields: &[(&str, &str)],
-        method: &str,
-        params: serde_json::Value,
-    ) -> Result<(), serde_json::Value> {
+    fn mirrors(fields: &[(&str, &str)], method: &str, params: Value) -> Result<(), Value> {
         check_mirrors(&headers(fields), method, &object(params))
             .map_err(|error| json!(format!("{:?}: {error}", error.kind())))
     }
@@ -217,7 +255,7 @@ mod tests {
         #[test]
         fn every_name_survives_the_sentinel(name in ".*") {
             let encoded = format!("=?base64?{}?=", STANDARD.encode(&name));
-            prop_assert_eq!(decode(&encoded).unwrap(), name);
+            prop_assert_eq!(decode(NAME, &encoded).unwrap(), name);
         }
 
         #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::replay::{Memory, Streams};
+use super::replay::{Memory, Priming, Streams};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::http::{Response, json};
@@ -90,12 +90,13 @@ impl Hub {
     }
 
     /// The streams of a new session on `/mcp`.
-    pub(super) fn streams(&self) -> Streams {
+    pub(super) fn streams(&self, rules: &Rules) -> Streams {
         let limits = self.dispatcher.limits();
         // One change may tell of every subscription; an empty queue costs nothing.
         let queue = limits.stream_queue.max(limits.subscriptions + LISTS);
         let memory = Memory { events: limits.replay_events, bytes: limits.replay_bytes };
-        Streams::new(memory, queue, self.options.keep_alive)
+        let priming = if rules.priming { Priming::Sent } else { Priming::None };
+        Streams::new(memory, queue, self.options.keep_alive, priming)
     }
 
     /// Runs `task` until it ends, or the hub and its successors go.

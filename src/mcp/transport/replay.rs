@@ -4,8 +4,8 @@
 //! A stream outlives its connection: what is pushed meanwhile waits in the memory for a GET that
 //! resumes it. Spec: 2025-11-25 basic/transports §Resumability and Redelivery.
 //!
-//! Priming events (an id with empty data) and closing a connection on purpose after a `retry:` would
-//! go in [`Streams::open`] and [`Streams::push`].
+//! Where the revision has it, a stream begins with a priming event: an id and a `retry:` with empty data, so that its
+//! client can come back before anything was said.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,15 @@ pub(super) struct Streams {
     memory: Memory,
     queue: usize,
     keep_alive: Option<Duration>,
+    priming: Priming,
     table: Mutex<Table>,
+}
+
+/// Whether streams begin with an event of empty data: older clients take that for broken JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Priming {
+    Sent,
+    None,
 }
 
 /// What is kept of one stream for those who come back.
@@ -67,8 +75,9 @@ pub(super) enum Purpose {
 }
 
 impl Streams {
-    pub(super) fn new(memory: Memory, queue: usize, keep_alive: Option<Duration>) -> Self {
-        Self { memory, queue: queue.max(memory.events).max(1), keep_alive, table: Mutex::default() }
+    pub(super) fn new(memory: Memory, queue: usize, keep_alive: Option<Duration>, priming: Priming) -> Self {
+        let queue = queue.max(memory.events).max(1);
+        Self { memory, queue, keep_alive, priming, table: Mutex::default() }
     }
 
     /// A new stream and the body that carries it. Too many server streams cut the oldest.
@@ -77,6 +86,11 @@ impl Streams {
         let mut table = self.lock();
         let id = table.next;
         table.next += 1;
+        if self.priming == Priming::Sent {
+            let event = Event { id: Some(&format!("{id}-0")), retry: Some(RETRY_MS), ..Event::default() };
+            // The first event of an empty queue.
+            let _ = connection.try_send(event.encode());
+        }
         table.streams.insert(id, Stream::new(purpose, connection));
         if purpose == Purpose::Server && table.server_ended {
             table.end(id);
@@ -123,6 +137,13 @@ impl Streams {
         };
         if let Some((id, stream)) = found.and_then(|id| Some((id, table.streams.get_mut(&id)?))) {
             stream.push(StreamId(id), message, self.memory);
+        }
+    }
+
+    /// Ends a stream's connection, not the stream: its client comes back for the rest.
+    pub(super) fn release(&self, id: StreamId) {
+        if let Some(stream) = self.lock().streams.get_mut(&id.0) {
+            stream.connection = None;
         }
     }
 
@@ -213,6 +234,8 @@ impl Stream {
     }
 }
 
+/// How long a client waits before it comes back, milliseconds.
+const RETRY_MS: u64 = 1_000;
 /// Ended streams that can still be resumed, per session.
 const ENDED_STREAMS: usize = 4;
 /// Streams of the server's own, per session.
@@ -226,7 +249,7 @@ mod tests {
     const BYTES: usize = 1024;
 
     fn streams(events: usize) -> Streams {
-        Streams::new(Memory { events, bytes: BYTES }, 16, None)
+        Streams::new(Memory { events, bytes: BYTES }, 16, None, Priming::None)
     }
 
     /// What the stream has written and whether it has ended.
@@ -268,6 +291,18 @@ mod tests {
         let (text, ended) = written(&mut again).await;
         assert_eq!(text, "id: 0-3\ndata: c\n\nid: 0-4\ndata: d\n\nid: 0-5\ndata: e\n\n");
         assert!(ended);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_lets_its_client_go_was_primed_and_keeps_the_rest_for_it() {
+        let streams = Streams::new(Memory { events: 8, bytes: BYTES }, 16, None, Priming::Sent);
+        let (first, mut body) = streams.open(Purpose::Call);
+        streams.release(first);
+        assert_eq!(written(&mut body).await, ("id: 0-0\nretry: 1000\ndata: \n\n".to_owned(), true));
+        streams.push(first, b"answer");
+        let mut again = streams.resume("0-0").unwrap();
+        streams.end(first);
+        assert_eq!(written(&mut again).await, ("id: 0-1\ndata: answer\n\n".to_owned(), true));
     }
 
     #[tokio::test]
@@ -341,7 +376,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_that_is_too_slow_is_cut_and_can_resume() {
-        let streams = Streams::new(Memory { events: 2, bytes: BYTES }, 2, None);
+        let streams = Streams::new(Memory { events: 2, bytes: BYTES }, 2, None, Priming::None);
         let (_, mut slow) = streams.open(Purpose::Server);
         for message in ["1", "2", "3", "4"] {
             streams.push_server(message.as_bytes());

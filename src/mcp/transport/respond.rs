@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::accept::Form;
 use super::hub::{Hub, Wire};
@@ -42,28 +42,61 @@ pub(super) struct Answer {
     pub(super) shape: Shape,
 }
 
+/// What a call says before its reply.
+#[derive(Debug)]
+pub(super) struct Notes {
+    queue: mpsc::Receiver<Bytes>,
+    /// Its handler lets the connection go.
+    release: Arc<Notify>,
+}
+
+/// One thing that a call says.
+enum Note {
+    Message(Bytes),
+    Release,
+}
+
+impl Notes {
+    /// Nothing, from now on.
+    fn none() -> Self {
+        Self { queue: mpsc::channel(1).1, release: Arc::default() }
+    }
+
+    /// The next one; cancel safe. What was said before a release goes out before it.
+    async fn next(&mut self) -> Note {
+        tokio::select! {
+            biased;
+            Some(message) = self.queue.recv() => Note::Message(message),
+            () = self.release.notified() => Note::Release,
+        }
+    }
+}
+
 /// An outbox for a call that is answered in `form`, and what it will be filled with.
-pub(super) fn outbox(hub: &Hub, form: Form) -> (Outbox, mpsc::Receiver<Bytes>) {
-    let (outbox, notes) = Outbox::channel(hub.dispatcher.limits().stream_queue);
-    if form == Form::Json { (Outbox::closed(), notes) } else { (outbox, notes) }
+pub(super) fn outbox(hub: &Hub, form: Form) -> (Outbox, Notes) {
+    let (outbox, queue) = Outbox::channel(hub.dispatcher.limits().stream_queue);
+    let release = Arc::<Notify>::default();
+    let outbox =
+        if form == Form::Json { Outbox::closed() } else { outbox.with_release(Arc::clone(&release)) };
+    (outbox, Notes { queue, release })
 }
 
 impl Answer {
     /// Runs `work` and answers with its replies; `notes` are the notifications that precede them.
-    pub(super) async fn run(self, work: Work, mut notes: mpsc::Receiver<Bytes>) -> Response {
+    pub(super) async fn run(self, work: Work, mut notes: Notes) -> Response {
         let legacy = matches!(self.era, Era::Legacy(_));
         let mut pending = Pending { work: Some(work), goes_on: legacy.then(|| Arc::clone(&self.hub)) };
         let (early, replies) = match self.form {
-            Form::Json => (Vec::new(), Some(pending.done().await)),
+            Form::Json => (None, Some(pending.done().await)),
             Form::Either | Form::Stream => tokio::select! {
                 biased;
-                Some(note) = notes.recv() => (vec![note], None),
-                replies = pending.done() => (Vec::new(), Some(replies)),
-                () = tokio::time::sleep(self.hub.options.patience) => (Vec::new(), None),
+                note = notes.next() => (Some(note), None),
+                replies = pending.done() => (None, Some(replies)),
+                () = tokio::time::sleep(self.hub.options.patience) => (None, None),
             },
         };
         match (replies, pending.work.take()) {
-            (Some(replies), _) if notes.is_empty() => self.at_once(replies),
+            (Some(replies), _) if notes.queue.is_empty() => self.at_once(replies),
             (Some(replies), _) => self.streamed(early, Box::pin(std::future::ready(replies)), notes),
             (None, Some(work)) => self.streamed(early, work, notes),
             (None, None) => unanswered(self.form),
@@ -80,8 +113,7 @@ impl Answer {
         match (replies.as_slice(), self.shape) {
             // A refusal is told by its status, which a stream does not have.
             (_, _) if self.form == Form::Stream && status == StatusCode::OK => {
-                let (_, no_notes) = mpsc::channel(1);
-                self.streamed(Vec::new(), Box::pin(std::future::ready(replies)), no_notes)
+                self.streamed(None, Box::pin(std::future::ready(replies)), Notes::none())
             }
             ([reply, ..], Shape::Single) => json(status, reply.message.clone()),
             (replies, _) => {
@@ -91,7 +123,7 @@ impl Answer {
         }
     }
 
-    fn streamed(self, early: Vec<Bytes>, work: Work, notes: mpsc::Receiver<Bytes>) -> Response {
+    fn streamed(self, early: Option<Note>, work: Work, notes: Notes) -> Response {
         let (sink, body) = Sink::open(&self.hub, self.era);
         self.hub.spawn(pump(sink, early, work, notes));
         stream(body)
@@ -130,7 +162,11 @@ pub(super) fn modern_status(kind: ErrorKind) -> StatusCode {
         | ErrorKind::HeaderMismatch
         | ErrorKind::MissingClientCapability
         | ErrorKind::UnsupportedProtocolVersion => StatusCode::BAD_REQUEST,
-        ErrorKind::InvalidParams | ErrorKind::Internal | ErrorKind::ResourceNotFound => StatusCode::OK,
+        ErrorKind::InvalidParams
+        | ErrorKind::Internal
+        | ErrorKind::ResourceNotFound
+        | ErrorKind::NoAnswer
+        | ErrorKind::InputRequired => StatusCode::OK,
     }
 }
 
@@ -187,7 +223,20 @@ impl Sink {
         }
     }
 
-    /// A notification; one for which a slow reader leaves no room is dropped.
+    fn take(&self, note: &Note) {
+        match (note, self) {
+            (Note::Message(message), _) => self.note(message),
+            // What cannot be resumed is not let go.
+            (Note::Release, Self::Connection(_)) => {}
+            (Note::Release, Self::Resumable { hold, id }) => {
+                if let Some(streams) = hold.wire().streams() {
+                    streams.release(*id);
+                }
+            }
+        }
+    }
+
+    /// A message before the reply; one for which a slow reader leaves no room is dropped.
     fn note(&self, message: &Bytes) {
         match self {
             Self::Connection(sender) => drop(sender.try_send(encode(message))),
@@ -220,20 +269,18 @@ fn encode(message: &Bytes) -> Bytes {
     Event { data: message, ..Event::default() }.encode()
 }
 
-async fn pump(sink: Sink, early: Vec<Bytes>, mut work: Work, mut notes: mpsc::Receiver<Bytes>) {
-    for note in early {
-        sink.note(&note);
-    }
+async fn pump(sink: Sink, early: Option<Note>, mut work: Work, mut notes: Notes) {
+    early.iter().for_each(|note| sink.take(note));
     let replies = loop {
         tokio::select! {
             biased;
             () = sink.gone() => return,
-            Some(note) = notes.recv() => sink.note(&note),
+            note = notes.next() => sink.take(&note),
             replies = &mut work => break replies,
         }
     };
-    while let Ok(note) = notes.try_recv() {
-        sink.note(&note);
+    while let Ok(message) = notes.queue.try_recv() {
+        sink.note(&message);
     }
     for reply in &replies {
         sink.reply(&reply.message).await;

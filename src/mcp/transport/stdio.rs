@@ -3,7 +3,8 @@
 //! It owns the lines, the requests at work and the one legacy session that a process can have; it
 //! writes nothing but messages. A request with the modern `_meta` is served by itself; anything
 //! else belongs to the session. While `in_flight` requests are at work no further line is read, so
-//! that a client which sends faster than it is answered waits; each ends within `tool_time`.
+//! that a client which sends faster than it is answered waits; but where one of them waits for the
+//! client's answer, lines are read and further requests refused.
 //! Spec: 2026-07-28 and 2025-11-25 basic/transports (stdio), basic/patterns/cancellation.
 
 mod lines;
@@ -94,7 +95,9 @@ impl Connection {
                         self.send(message).await;
                     }
                 }
-                line = lines.next(), if self.work.count(Kind::Answer) < most => match line? {
+                // Looks again whether to read.
+                () = self.session.asked() => {}
+                line = lines.next(), if self.may_read(most) => match line? {
                     Some(Line::Whole(line)) => {
                         self.on_line(&line).await;
                         self.open_feed();
@@ -111,6 +114,10 @@ impl Connection {
         // What takes longer is dropped by `close`.
         let _ = timeout(DRAIN, rest).await;
         Ok(())
+    }
+
+    fn may_read(&self, most: usize) -> bool {
+        self.work.count(Kind::Answer) < most || self.session.awaits_answer()
     }
 
     async fn close(self) {
@@ -202,7 +209,7 @@ impl Connection {
     }
 
     async fn run(&mut self, call: Call, replies: mpsc::Sender<Bytes>) {
-        if let Some(error) = self.taken(&call.id) {
+        if let Some(error) = self.taken(&call.id).or_else(|| self.too_many_calls()) {
             let reply = self.dispatcher.error(Some(&call.id), call.rules, &error);
             let _ = replies.send(reply.message).await;
             return;
@@ -240,6 +247,13 @@ impl Connection {
     fn taken(&self, id: &RequestId) -> Option<Error> {
         let advice = "this `id` belongs to a request that is not answered yet; use another";
         self.work.contains(id).then(|| Error::new(ErrorKind::InvalidRequest, advice))
+    }
+
+    /// Only where lines are read for the answers they may bring.
+    fn too_many_calls(&self) -> Option<Error> {
+        let most = self.dispatcher.limits().in_flight;
+        let advice = format!("{most} requests wait for their answers already; send fewer at once");
+        (self.work.count(Kind::Answer) >= most).then(|| Error::new(ErrorKind::InvalidRequest, advice))
     }
 
     fn too_many_streams(&self) -> Option<Error> {

@@ -5,8 +5,10 @@ use serde_json::Value;
 
 use super::{At, Fields, optional};
 use crate::mcp::catalog::{
-    Content, PromptMessage, PromptResult, Resource, ResourceBody, ResourceContents, Role, ToolResult,
+    Annotations, Content, ContentBody, PromptMessage, PromptResult, Resource, ResourceBody, ResourceContents,
+    ToolResult,
 };
+use crate::mcp::jsonrpc::Object;
 use crate::mcp::revision::Rules;
 
 impl Fields for ToolResult {
@@ -20,6 +22,10 @@ impl Fields for ToolResult {
             map.serialize_entry("isError", &true)?;
         }
         Ok(())
+    }
+
+    fn meta(&self) -> Option<&Object> {
+        self.meta.as_ref()
     }
 }
 
@@ -44,12 +50,8 @@ impl Fields for Messages<'_> {
 
 impl Serialize for At<'_, PromptMessage> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let role = match self.0.role {
-            Role::User => "user",
-            Role::Assistant => "assistant",
-        };
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("role", role)?;
+        map.serialize_entry("role", self.0.role.name())?;
         map.serialize_entry("content", &At(&self.0.content, self.1))?;
         map.end()
     }
@@ -64,6 +66,9 @@ impl Serialize for At<'_, ResourceContents> {
             ResourceBody::Text(text) => map.serialize_entry("text", text)?,
             ResourceBody::Blob(blob) => map.serialize_entry("blob", blob)?,
         }
+        if self.1.structured {
+            optional(&mut map, "_meta", self.0.meta.as_ref())?;
+        }
         map.end()
     }
 }
@@ -72,24 +77,59 @@ impl Serialize for At<'_, Content> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(content, rules) = self;
         let mut map = serializer.serialize_map(None)?;
-        match content {
-            Content::Text(text) => text_item(&mut map, text)?,
-            Content::Image { data, mime_type } => media(&mut map, "image", data, mime_type)?,
-            Content::Audio { data, mime_type } if rules.annotations => {
+        match &content.body {
+            ContentBody::Text(text) => text_item(&mut map, text)?,
+            ContentBody::Image { data, mime_type } => media(&mut map, "image", data, mime_type)?,
+            ContentBody::Audio { data, mime_type } if rules.annotations => {
                 media(&mut map, "audio", data, mime_type)?;
             }
-            Content::Audio { mime_type, .. } => {
+            ContentBody::Audio { mime_type, .. } => {
                 text_item(&mut map, &format!("[sound, {mime_type}: left out, MCP {} has none]", rules.name))?;
             }
-            Content::Link(resource) if rules.structured => {
+            ContentBody::Link(resource) if rules.structured => {
                 map.serialize_entry("type", "resource_link")?;
-                resource.fields(rules, &mut map)?;
+                return link(resource, content, rules, map);
             }
-            Content::Link(resource) => text_item(&mut map, &link_note(resource))?,
-            Content::Embedded(contents) => {
+            ContentBody::Link(resource) => text_item(&mut map, &link_note(resource))?,
+            ContentBody::Embedded(contents) => {
                 map.serialize_entry("type", "resource")?;
                 map.serialize_entry("resource", &At(contents, rules))?;
             }
+        }
+        optional(&mut map, "annotations", content.annotations.as_ref().map(|it| At(it, rules)))?;
+        if rules.structured {
+            optional(&mut map, "_meta", content.meta.as_ref())?;
+        }
+        map.end()
+    }
+}
+
+/// A link is its resource; what the piece of content says of itself counts before what the resource does.
+fn link<M: SerializeMap>(
+    resource: &Resource,
+    content: &Content,
+    rules: &Rules,
+    mut map: M,
+) -> Result<M::Ok, M::Error> {
+    let mut resource = resource.clone();
+    resource.annotations = content.annotations.clone().or(resource.annotations);
+    resource.meta = content.meta.clone().or(resource.meta);
+    resource.fields(rules, &mut map)?;
+    map.end()
+}
+
+impl Serialize for At<'_, Annotations> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(annotations, rules) = self;
+        let mut map = serializer.serialize_map(None)?;
+        if !annotations.audience.is_empty() {
+            let names: Vec<&str> = annotations.audience.iter().map(|role| role.name()).collect();
+            map.serialize_entry("audience", &names)?;
+        }
+        let priority = annotations.priority.filter(|priority| priority.is_finite());
+        optional(&mut map, "priority", priority.map(|priority| priority.clamp(0.0, 1.0)))?;
+        if rules.structured {
+            optional(&mut map, "lastModified", annotations.last_modified.as_ref())?;
         }
         map.end()
     }

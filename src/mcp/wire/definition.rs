@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 
 use super::{At, Fields, optional, raw};
 use crate::mcp::catalog::{
-    Capabilities, Implementation, Prompt, PromptArgument, Resource, ResourceTemplate, ServerInfo, Tool,
-    ToolAnnotations,
+    Capabilities, Icon, Implementation, Prompt, PromptArgument, Resource, ResourceTemplate, ServerInfo,
+    Theme, Tool, ToolAnnotations,
 };
+use crate::mcp::jsonrpc::Object;
 use crate::mcp::revision::Rules;
+use crate::mcp::task::EXTENSION;
 
 /// The result of `initialize`.
 pub(in crate::mcp) struct Initialized<'a>(pub(in crate::mcp) &'a ServerInfo);
@@ -54,6 +56,7 @@ impl Serialize for At<'_, Implementation> {
             optional(&mut map, "description", implementation.description.as_ref())?;
             optional(&mut map, "websiteUrl", implementation.website_url.as_ref())?;
         }
+        icons(&mut map, &implementation.icons, rules)?;
         map.end()
     }
 }
@@ -83,6 +86,12 @@ impl Serialize for At<'_, Capabilities> {
         }
         if has.completions && rules.completions_capability {
             map.serialize_entry("completions", &json!({}))?;
+        }
+        if has.logging {
+            map.serialize_entry("logging", &json!({}))?;
+        }
+        if has.tasks && rules.tasks {
+            map.serialize_entry("extensions", &json!({ EXTENSION: {} }))?;
         }
         map.end()
     }
@@ -114,6 +123,8 @@ impl Serialize for At<'_, Tool> {
         if rules.annotations {
             optional(&mut map, "annotations", tool.annotations.as_ref().map(annotations))?;
         }
+        icons(&mut map, &tool.icons, rules)?;
+        meta(&mut map, tool.meta.as_ref(), rules)?;
         map.end()
     }
 }
@@ -148,7 +159,10 @@ impl Fields for Resource {
         }
         optional(map, "description", self.description.as_ref())?;
         optional(map, "mimeType", self.mime_type.as_ref())?;
-        optional(map, "size", self.size)
+        optional(map, "size", self.size)?;
+        optional(map, "annotations", self.annotations.as_ref().map(|it| At(it, rules)))?;
+        icons(map, &self.icons, rules)?;
+        meta(map, self.meta.as_ref(), rules)
     }
 }
 
@@ -171,6 +185,9 @@ impl Serialize for At<'_, ResourceTemplate> {
         }
         optional(&mut map, "description", template.description.as_ref())?;
         optional(&mut map, "mimeType", template.mime_type.as_ref())?;
+        optional(&mut map, "annotations", template.annotations.as_ref().map(|it| At(it, rules)))?;
+        icons(&mut map, &template.icons, rules)?;
+        meta(&mut map, template.meta.as_ref(), rules)?;
         map.end()
     }
 }
@@ -187,6 +204,8 @@ impl Serialize for At<'_, Prompt> {
         if !prompt.arguments.is_empty() {
             map.serialize_entry("arguments", &At(prompt.arguments.as_slice(), rules))?;
         }
+        icons(&mut map, &prompt.icons, rules)?;
+        meta(&mut map, prompt.meta.as_ref(), rules)?;
         map.end()
     }
 }
@@ -195,8 +214,40 @@ impl Serialize for At<'_, PromptArgument> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("name", &self.0.name)?;
+        if self.1.structured {
+            optional(&mut map, "title", self.0.title.as_ref())?;
+        }
         optional(&mut map, "description", self.0.description.as_ref())?;
         map.serialize_entry("required", &self.0.required)?;
+        map.end()
+    }
+}
+
+fn icons<M: SerializeMap>(map: &mut M, icons: &[Icon], rules: &Rules) -> Result<(), M::Error> {
+    if icons.is_empty() || !rules.icons {
+        return Ok(());
+    }
+    map.serialize_entry("icons", &At(icons, rules))
+}
+
+fn meta<M: SerializeMap>(map: &mut M, meta: Option<&Object>, rules: &Rules) -> Result<(), M::Error> {
+    optional(map, "_meta", meta.filter(|_| rules.structured))
+}
+
+impl Serialize for At<'_, Icon> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(icon, _) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("src", &icon.src)?;
+        optional(&mut map, "mimeType", icon.mime_type.as_ref())?;
+        if !icon.sizes.is_empty() {
+            map.serialize_entry("sizes", &icon.sizes)?;
+        }
+        let theme = icon.theme.map(|theme| match theme {
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        });
+        optional(&mut map, "theme", theme)?;
         map.end()
     }
 }

@@ -9,13 +9,13 @@ mod notification;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq as _, Serializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::catalog::{CacheScope, Completion, Freshness, Listing};
 use super::error::Error;
-use super::jsonrpc::RequestId;
+use super::jsonrpc::{Object, RequestId};
 use super::revision::Rules;
+use super::task::Detail;
 
 pub(super) use content::{Messages, Read};
 pub(super) use definition::{Discovered, Initialized};
@@ -25,6 +25,14 @@ pub(super) use notification::*;
 pub(super) trait Fields {
     /// Writes them into the open object.
     fn fields<M: SerializeMap>(&self, rules: &Rules, map: &mut M) -> Result<(), M::Error>;
+
+    /// The `resultType` (2026-07-28).
+    const TYPE: &'static str = "complete";
+
+    /// The result's own `_meta`.
+    fn meta(&self) -> Option<&Object> {
+        None
+    }
 }
 
 /// A value as a revision writes it.
@@ -59,7 +67,7 @@ impl<F: Fields> Serialize for Body<'_, F> {
         let mut map = serializer.serialize_map(None)?;
         self.fields.fields(self.rules, &mut map)?;
         if self.rules.result_type {
-            map.serialize_entry("resultType", "complete")?;
+            map.serialize_entry("resultType", F::TYPE)?;
             if let Some(freshness) = self.freshness {
                 map.serialize_entry("ttlMs", &freshness.ttl_ms)?;
                 let scope = match freshness.scope {
@@ -68,17 +76,31 @@ impl<F: Fields> Serialize for Body<'_, F> {
                 };
                 map.serialize_entry("cacheScope", scope)?;
             }
-            map.serialize_entry("_meta", &ServerMeta { server: self.server })?;
+            map.serialize_entry("_meta", &Meta { own: self.fields.meta(), server: self.server })?;
+        } else {
+            optional(&mut map, "_meta", self.fields.meta())?;
         }
         map.end()
     }
 }
 
-#[derive(serde::Serialize)]
-struct ServerMeta<'a> {
-    #[serde(rename = "io.modelcontextprotocol/serverInfo")]
+/// A result's `_meta`: its own members, and who answers.
+struct Meta<'a> {
+    own: Option<&'a Object>,
     server: &'a RawValue,
 }
+
+impl Serialize for Meta<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let own = self.own.into_iter().flatten().filter(|(key, _)| *key != SERVER_INFO);
+        own.into_iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
+        map.serialize_entry(SERVER_INFO, self.server)?;
+        map.end()
+    }
+}
+
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// A result without members of its own: the answer to `ping` and `resources/subscribe`.
 pub(super) struct Empty;
@@ -86,6 +108,43 @@ pub(super) struct Empty;
 impl Fields for Empty {
     fn fields<M: SerializeMap>(&self, _rules: &Rules, _map: &mut M) -> Result<(), M::Error> {
         Ok(())
+    }
+}
+
+/// A call that goes on with its client's answers (2026-07-28).
+pub(super) struct InputRequired<'a> {
+    pub(super) requests: &'a Object,
+    pub(super) state: &'a str,
+}
+
+impl Fields for InputRequired<'_> {
+    const TYPE: &'static str = "input_required";
+
+    fn fields<M: SerializeMap>(&self, _rules: &Rules, map: &mut M) -> Result<(), M::Error> {
+        if !self.requests.is_empty() {
+            map.serialize_entry("inputRequests", self.requests)?;
+        }
+        map.serialize_entry("requestState", self.state)
+    }
+}
+
+/// The result of `tasks/get`.
+pub(super) struct TaskDetail<'a>(pub(super) &'a Detail);
+
+impl Fields for TaskDetail<'_> {
+    fn fields<M: SerializeMap>(&self, _rules: &Rules, map: &mut M) -> Result<(), M::Error> {
+        self.0.fields(map)
+    }
+}
+
+/// The answer to a call that goes on as a task.
+pub(super) struct TaskCreated<'a>(pub(super) &'a Detail);
+
+impl Fields for TaskCreated<'_> {
+    const TYPE: &'static str = "task";
+
+    fn fields<M: SerializeMap>(&self, _rules: &Rules, map: &mut M) -> Result<(), M::Error> {
+        self.0.seed(map)
     }
 }
 
@@ -135,22 +194,30 @@ pub(super) fn success<R: Serialize + ?Sized>(id: &RequestId, result: &R) -> Byte
 /// An error response; what stands for an id that could not be read depends on the revision.
 pub(super) fn failure(id: Option<&RequestId>, rules: &Rules, error: &Error) -> Bytes {
     #[derive(serde::Serialize)]
-    struct Detail<'a> {
-        code: i32,
-        message: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        data: Option<&'a Value>,
-    }
-    #[derive(serde::Serialize)]
     struct Wire<'a> {
         jsonrpc: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<Option<&'a RequestId>>,
-        error: Detail<'a>,
+        error: At<'a, Error>,
     }
     let id = if id.is_none() && rules.nameless_errors { None } else { Some(id) };
-    let error = Detail { code: error.code(rules), message: error.message(), data: error.data() };
-    encode(&Wire { jsonrpc: "2.0", id, error })
+    encode(&Wire { jsonrpc: "2.0", id, error: At(error, rules) })
+}
+
+/// The `error` of an error response, for a task that failed.
+pub(super) fn error_object(rules: &Rules, error: &Error) -> Box<RawValue> {
+    raw(&At(error, rules))
+}
+
+impl Serialize for At<'_, Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(error, rules) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("code", &error.code(rules))?;
+        map.serialize_entry("message", error.message())?;
+        optional(&mut map, "data", error.data())?;
+        map.end()
+    }
 }
 
 /// A `result` body for the shelf, to be used in many responses.

@@ -1,12 +1,15 @@
-//! Notifications on the wire: progress, changes, the life of a listen stream.
+//! What goes to a client unasked: progress, log messages, changes, the life of a listen stream, and requests of ours.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{encode, success};
-use crate::mcp::jsonrpc::RequestId;
+use crate::mcp::jsonrpc::{Object, RequestId};
+use crate::mcp::level::Level;
 use crate::mcp::revision::Rules;
+use crate::mcp::task::Detail;
 
 /// A list of which a change is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(in crate::mcp) fn list_changed(list: List) -> Bytes {
 
 /// `resources/updated` on a legacy session's stream.
 pub(in crate::mcp) fn updated(uri: &str) -> Bytes {
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Params<'a> {
         uri: &'a str,
     }
@@ -36,7 +39,7 @@ pub(in crate::mcp) fn updated(uri: &str) -> Bytes {
 
 /// `…/list_changed` on a listen stream.
 pub(in crate::mcp) fn list_changed_for(list: List, subscription: &RequestId) -> Bytes {
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Params<'a> {
         #[serde(rename = "_meta")]
         meta: SubscriptionMeta<'a>,
@@ -51,7 +54,7 @@ pub(in crate::mcp) fn list_changed_for(list: List, subscription: &RequestId) -> 
 
 /// `resources/updated` on a listen stream.
 pub(in crate::mcp) fn updated_for(uri: &str, subscription: &RequestId) -> Bytes {
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Params<'a> {
         #[serde(rename = "_meta")]
         meta: SubscriptionMeta<'a>,
@@ -62,7 +65,7 @@ pub(in crate::mcp) fn updated_for(uri: &str, subscription: &RequestId) -> Bytes 
 
 /// The first message of a listen stream: what is honoured.
 pub(in crate::mcp) fn acknowledged(subscription: &RequestId, honoured: &impl Serialize) -> Bytes {
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Params<'a, F> {
         #[serde(rename = "_meta")]
         meta: SubscriptionMeta<'a>,
@@ -72,16 +75,30 @@ pub(in crate::mcp) fn acknowledged(subscription: &RequestId, honoured: &impl Ser
     notification("notifications/subscriptions/acknowledged", &params)
 }
 
+/// `notifications/tasks` on a listen stream.
+pub(in crate::mcp) fn task_changed(detail: &Detail, subscription: &RequestId) -> Bytes {
+    struct Params<'a>(&'a Detail, &'a RequestId);
+    impl Serialize for Params<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut map = serializer.serialize_map(None)?;
+            map.serialize_entry("_meta", &SubscriptionMeta { subscription: self.1 })?;
+            self.0.fields(&mut map)?;
+            map.end()
+        }
+    }
+    notification("notifications/tasks", &Params(detail, subscription))
+}
+
 /// The last message of a listen stream: its graceful end.
 pub(in crate::mcp) fn listen_result(subscription: &RequestId, server: &RawValue) -> Bytes {
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Meta<'a> {
         #[serde(rename = "io.modelcontextprotocol/subscriptionId")]
         subscription: &'a RequestId,
         #[serde(rename = "io.modelcontextprotocol/serverInfo")]
         server: &'a RawValue,
     }
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Body<'a> {
         #[serde(rename = "resultType")]
         result_type: &'static str,
@@ -99,7 +116,7 @@ pub(in crate::mcp) fn progress(
     total: Option<f64>,
     message: Option<&str>,
 ) -> Bytes {
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Params<'a> {
         progress_token: &'a RequestId,
@@ -113,8 +130,43 @@ pub(in crate::mcp) fn progress(
     notification("notifications/progress", &Params { progress_token: token, progress, total, message })
 }
 
+/// `notifications/message`.
+pub(in crate::mcp) fn log(level: Level, logger: Option<&str>, data: &Value) -> Bytes {
+    #[derive(serde::Serialize)]
+    struct Params<'a> {
+        level: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        logger: Option<&'a str>,
+        data: &'a Value,
+    }
+    notification("notifications/message", &Params { level: level.name(), logger, data })
+}
+
+/// A request of ours (legacy era).
+pub(in crate::mcp) fn request(id: i64, method: &str, params: &Object) -> Bytes {
+    #[derive(serde::Serialize)]
+    struct Wire<'a> {
+        jsonrpc: &'static str,
+        id: i64,
+        method: &'a str,
+        params: &'a Object,
+    }
+    encode(&Wire { jsonrpc: "2.0", id, method, params })
+}
+
+/// A request of ours is given up.
+pub(in crate::mcp) fn cancelled(id: i64) -> Bytes {
+    #[derive(serde::Serialize)]
+    struct Params {
+        #[serde(rename = "requestId")]
+        id: i64,
+        reason: &'static str,
+    }
+    notification("notifications/cancelled", &Params { id, reason: "the answer is not needed any more" })
+}
+
 fn notification(method: &str, params: &impl Serialize) -> Bytes {
-    #[derive(Serialize)]
+    #[derive(serde::Serialize)]
     struct Wire<'a, P> {
         jsonrpc: &'static str,
         method: &'a str,
@@ -123,7 +175,7 @@ fn notification(method: &str, params: &impl Serialize) -> Bytes {
     encode(&Wire { jsonrpc: "2.0", method, params })
 }
 
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 struct SubscriptionMeta<'a> {
     #[serde(rename = "io.modelcontextprotocol/subscriptionId")]
     subscription: &'a RequestId,

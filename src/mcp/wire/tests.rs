@@ -83,8 +83,8 @@ fn a_schema_or_value_that_is_no_object_needs_the_newest_revision() {
 
 #[test]
 fn content_that_a_revision_lacks_becomes_a_text_note() {
-    let sound = Content::Audio { data: "aGk=".into(), mime_type: "audio/wav".into() };
-    let link = Content::Link(link());
+    let sound = Content::audio("hi", "audio/wav");
+    let link = Content::link(link());
     for (rules, (sound_type, link_type)) in every_revision().zip([
         ("text", "text"),
         ("audio", "text"),
@@ -106,7 +106,7 @@ fn content_that_a_revision_lacks_becomes_a_text_note() {
 
 #[test]
 fn a_prompt_says_who_speaks() {
-    let message = |role| PromptMessage { role, content: Content::Text("hi".into()) };
+    let message = |role| PromptMessage { role, content: Content::text("hi") };
     let messages = vec![message(Role::User), message(Role::Assistant)];
     let prompt = PromptResult { description: None, messages };
     let result = written(&Messages(&prompt), Revision::V2024_11_05.rules());

@@ -31,6 +31,8 @@ pub(crate) const EVERYTHING: Capabilities = Capabilities {
     prompts: true,
     prompts_list_changed: true,
     completions: true,
+    logging: true,
+    tasks: false,
 };
 
 impl Fake {
@@ -57,31 +59,23 @@ pub(crate) fn with(capabilities: Capabilities, limits: Limits) -> (Arc<Dispatche
 }
 
 fn resource(name: &str) -> Resource {
-    Resource {
-        uri: format!("fake:///{name}"),
-        name: name.into(),
-        title: Some("Title".into()),
-        description: Some("described".into()),
-        mime_type: Some("text/plain".into()),
-        size: Some(5),
-    }
+    let mut resource = Resource::new(format!("fake:///{name}"), name);
+    resource.size = Some(5);
+    resource.title("Title").description("described").mime_type("text/plain")
 }
 
 fn contents(uri: &str) -> ResourceContents {
-    let body = ResourceBody::Text("hello".into());
-    ResourceContents { uri: uri.into(), mime_type: Some("text/plain".into()), body }
+    ResourceContents::text(uri, "hello").mime_type("text/plain")
 }
 
 impl Catalog for Fake {
     fn server(&self) -> ServerInfo {
+        let mut implementation = Implementation::new("fake", "1.0.0");
+        implementation.title = Some("Fake".into());
+        implementation.description = Some("for tests".into());
+        implementation.website_url = Some("https://example.com".into());
         ServerInfo {
-            implementation: Implementation {
-                name: "fake".into(),
-                title: Some("Fake".into()),
-                version: "1.0.0".into(),
-                description: Some("for tests".into()),
-                website_url: Some("https://example.com".into()),
-            },
+            implementation,
             instructions: Some("Call echo.".into()),
             capabilities: self.capabilities,
         }
@@ -89,13 +83,13 @@ impl Catalog for Fake {
 
     fn tools(&self) -> Vec<Tool> {
         self.listed.fetch_add(1, Ordering::Relaxed);
-        let tool = |name: &str| Tool {
-            name: name.into(),
-            title: Some("Title".into()),
-            description: Some("described".into()),
-            input_schema: json!({ "type": "object", "additionalProperties": false }),
-            output_schema: Some(json!({ "type": "object" })),
-            annotations: Some(ToolAnnotations { read_only: true, ..ToolAnnotations::default() }),
+        let tool = |name: &str| {
+            Tool::new(name)
+                .title("Title")
+                .description("described")
+                .input_schema(json!({ "type": "object", "additionalProperties": false }))
+                .output_schema(json!({ "type": "object" }))
+                .annotations(ToolAnnotations { read_only: true, ..ToolAnnotations::default() })
         };
         ["echo", "everything", "progress", "stuck", "picky"].map(tool).into()
     }
@@ -109,17 +103,17 @@ impl Catalog for Fake {
         Box::pin(async move {
             match name {
                 "echo" => Ok(ToolResult::structured(Value::Object(arguments))),
-                "everything" => Ok(ToolResult {
-                    content: vec![
-                        Content::Text("line\nbreak".into()),
-                        Content::Image { data: "aGk=".into(), mime_type: "image/png".into() },
-                        Content::Audio { data: "aGk=".into(), mime_type: "audio/wav".into() },
-                        Content::Link(resource("one")),
-                        Content::Embedded(contents("fake:///one")),
-                    ],
-                    structured: Some(json!([1])),
-                    is_error: false,
-                }),
+                "everything" => {
+                    let mut result = ToolResult::new(vec![
+                        Content::text("line\nbreak"),
+                        Content::image("hi", "image/png"),
+                        Content::audio("hi", "audio/wav"),
+                        Content::link(resource("one")),
+                        Content::embedded(contents("fake:///one")),
+                    ]);
+                    result.structured = Some(json!([1]));
+                    Ok(result)
+                }
                 "progress" => {
                     context.progress(0.0, Some(2.0), Some("begun"));
                     context.progress(1.0, Some(2.0), None);
@@ -143,13 +137,7 @@ impl Catalog for Fake {
     }
 
     fn resource_templates<'a>(&'a self, _cursor: Option<&'a str>) -> Answer<'a, Listing<ResourceTemplate>> {
-        let template = ResourceTemplate {
-            uri_template: "fake:///{+id}".into(),
-            name: "page".into(),
-            title: Some("Title".into()),
-            description: None,
-            mime_type: Some("text/plain".into()),
-        };
+        let template = ResourceTemplate::new("fake:///{+id}", "page").title("Title").mime_type("text/plain");
         Box::pin(async { Ok(Listing { items: vec![template], next_cursor: None }) })
     }
 
@@ -163,20 +151,16 @@ impl Catalog for Fake {
     }
 
     fn prompts<'a>(&'a self, _cursor: Option<&'a str>) -> Answer<'a, Listing<Prompt>> {
-        let argument = PromptArgument { name: "topic".into(), description: None, required: true };
-        let prompt = Prompt { name: "ask".into(), arguments: vec![argument], ..Prompt::default() };
+        let prompt = Prompt::new("ask").argument(PromptArgument::required("topic"));
         Box::pin(async { Ok(Listing { items: vec![prompt], next_cursor: None }) })
     }
 
     fn prompt<'a>(&'a self, _: &'a str, arguments: Object, _: &'a Context) -> Answer<'a, PromptResult> {
         Box::pin(async move {
-            let text = Content::Text(Value::Object(arguments).to_string());
-            let audio = Content::Audio { data: "aGk=".into(), mime_type: "audio/wav".into() };
-            let messages = vec![
-                PromptMessage { role: Role::User, content: text },
-                PromptMessage { role: Role::Assistant, content: audio },
-            ];
-            Ok(PromptResult { description: Some("described".into()), messages })
+            let text = Content::text(Value::Object(arguments).to_string());
+            let audio = Content::audio("hi", "audio/wav");
+            let messages = vec![PromptMessage::user(text), PromptMessage::assistant(audio)];
+            Ok(PromptResult::new(messages).description("described"))
         })
     }
 

@@ -64,21 +64,13 @@ impl Catalog for Gated {
     fn server(&self) -> ServerInfo {
         let mut capabilities = super::fake::EVERYTHING;
         capabilities.completions = false;
-        let (name, version) = ("gated".to_owned(), "1.0.0".to_owned());
-        ServerInfo {
-            implementation: Implementation { name, version, ..Implementation::default() },
-            instructions: None,
-            capabilities,
-        }
+        ServerInfo { implementation: Implementation::new("gated", "1.0.0"), instructions: None, capabilities }
     }
 
     fn tools(&self) -> Vec<Tool> {
-        let tool = |name: &str| Tool {
-            name: name.into(),
-            title: Some("For tests".into()),
-            description: Some("for tests".into()),
-            input_schema: json!({ "type": "object" }),
-            ..Tool::default()
+        let tool = |name: &str| {
+            let tool = Tool::new(name).title("For tests").description("for tests");
+            tool.input_schema(json!({ "type": "object" }))
         };
         ["echo", "gated", "silent", "held", "chatty"].map(tool).into()
     }
@@ -121,15 +113,14 @@ impl Catalog for Gated {
     }
 
     fn resources<'a>(&'a self, _cursor: Option<&'a str>) -> Answer<'a, Listing<Resource>> {
-        let resource = Resource { uri: ENCODED.into(), name: "één".into(), ..Resource::default() };
+        let resource = Resource::new(ENCODED, "één");
         Box::pin(async { Ok(Listing { items: vec![resource], next_cursor: None }) })
     }
 
     fn read_resource<'a>(&'a self, uri: &'a str, _: &'a Context) -> Answer<'a, Vec<ResourceContents>> {
-        let body = ResourceBody::Text("text".into());
         // What a client wrote in letters that no URI has is still a URI in the answer.
         let uri = if uri.is_ascii() { uri } else { ENCODED };
-        Box::pin(async move { Ok(vec![ResourceContents { uri: uri.into(), mime_type: None, body }]) })
+        Box::pin(async move { Ok(vec![ResourceContents::text(uri, "text")]) })
     }
 
     fn changes(&self) -> broadcast::Receiver<Arc<Changes>> {

@@ -119,7 +119,7 @@ impl Reply {
         Whole { status: self.status, body: self.pending, headers: self.headers }
     }
 
-    /// The next event; none at the end of the stream.
+    /// The next event with data; none at the end of the stream. A priming event has none.
     pub(crate) async fn event(&mut self) -> Option<Event> {
         loop {
             let block = self.block().await?;
@@ -133,7 +133,7 @@ impl Reply {
                     _ => {}
                 }
             }
-            if !data.is_empty() {
+            if data.iter().any(|line| !line.is_empty()) {
                 event.data = data.join("\n");
                 return Some(event);
             }

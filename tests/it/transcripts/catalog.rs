@@ -74,60 +74,40 @@ fn measured() -> Value {
 }
 
 fn tool(name: &str, title: &str, description: &str) -> Tool {
-    Tool {
-        name: name.into(),
-        title: Some(title.into()),
-        description: Some(description.into()),
-        ..Tool::default()
-    }
+    Tool::new(name).title(title).description(description)
 }
 
 fn file(path: &str, title: &str, description: &str) -> Resource {
-    Resource {
-        uri: format!("file:///project/src/{path}"),
-        name: path.into(),
-        title: Some(title.into()),
-        description: Some(description.into()),
-        mime_type: Some("text/x-rust".into()),
-        size: None,
-    }
+    let uri = format!("file:///project/src/{path}");
+    Resource::new(uri, path).title(title).description(description).mime_type("text/x-rust")
 }
 
 impl Catalog for Example {
     fn server(&self) -> ServerInfo {
+        let mut server = Implementation::new("ExampleServer", "1.0.0");
+        server.title = Some("Example Server Display Name".into());
+        server.description = Some("An example MCP server providing tools and resources".into());
+        server.website_url = Some("https://example.com/server".into());
         ServerInfo {
-            implementation: Implementation {
-                name: "ExampleServer".into(),
-                title: Some("Example Server Display Name".into()),
-                version: "1.0.0".into(),
-                description: Some("An example MCP server providing tools and resources".into()),
-                website_url: Some("https://example.com/server".into()),
-            },
+            implementation: server,
             instructions: Some("Optional instructions for the client".into()),
-            capabilities: EVERYTHING,
+            capabilities: Capabilities { logging: false, ..EVERYTHING },
         }
     }
 
     fn tools(&self) -> Vec<Tool> {
+        let read_only = ToolAnnotations { read_only: true, ..ToolAnnotations::default() };
         vec![
-            Tool {
-                input_schema: location(),
-                annotations: Some(ToolAnnotations { read_only: true, ..ToolAnnotations::default() }),
-                ..tool(
-                    "get_weather",
-                    "Weather Information Provider",
-                    "Get current weather information for a location",
-                )
-            },
-            Tool {
-                input_schema: location(),
-                output_schema: Some(measured()),
-                ..tool(
-                    "get_weather_data",
-                    "Weather Data Retriever",
-                    "Get current weather data for a location",
-                )
-            },
+            tool(
+                "get_weather",
+                "Weather Information Provider",
+                "Get current weather information for a location",
+            )
+            .input_schema(location())
+            .annotations(read_only),
+            tool("get_weather_data", "Weather Data Retriever", "Get current weather data for a location")
+                .input_schema(location())
+                .output_schema(measured()),
             tool("reticulate", "Reticulator", "Reticulates splines and tells how far it is"),
             tool("wait_for_rain", "Rain", "Answers when it rains, which it never does"),
         ]
@@ -185,13 +165,10 @@ impl Catalog for Example {
     }
 
     fn resource_templates<'a>(&'a self, _cursor: Option<&'a str>) -> Answer<'a, Listing<ResourceTemplate>> {
-        let template = ResourceTemplate {
-            uri_template: "file:///{path}".into(),
-            name: "Project Files".into(),
-            title: Some("📁 Project Files".into()),
-            description: Some("Access files in the project directory".into()),
-            mime_type: Some("application/octet-stream".into()),
-        };
+        let template = ResourceTemplate::new("file:///{path}", "Project Files")
+            .title("📁 Project Files")
+            .description("Access files in the project directory")
+            .mime_type("application/octet-stream");
         Box::pin(async { Ok(Listing { items: vec![template], next_cursor: None }) })
     }
 
@@ -201,22 +178,16 @@ impl Catalog for Example {
                 let error = Error::new(ErrorKind::ResourceNotFound, "Resource not found");
                 return Err(error.with_data(json!({ "uri": uri })));
             }
-            let body = ResourceBody::Text("fn main() {\n    println!(\"Hello world!\");\n}".into());
-            Ok(vec![ResourceContents { uri: uri.into(), mime_type: Some("text/x-rust".into()), body }])
+            let text = "fn main() {\n    println!(\"Hello world!\");\n}";
+            Ok(vec![ResourceContents::text(uri, text).mime_type("text/x-rust")])
         })
     }
 
     fn prompts<'a>(&'a self, _cursor: Option<&'a str>) -> Answer<'a, Listing<Prompt>> {
-        let prompt = Prompt {
-            name: "code_review".into(),
-            title: Some("Request Code Review".into()),
-            description: Some("Asks the LLM to analyze code quality and suggest improvements".into()),
-            arguments: vec![PromptArgument {
-                name: "code".into(),
-                description: Some("The code to review".into()),
-                required: true,
-            }],
-        };
+        let prompt = Prompt::new("code_review")
+            .title("Request Code Review")
+            .description("Asks the LLM to analyze code quality and suggest improvements")
+            .argument(PromptArgument::required("code").description("The code to review"));
         Box::pin(async { Ok(Listing { items: vec![prompt], next_cursor: None }) })
     }
 
@@ -229,8 +200,8 @@ impl Catalog for Example {
                 return Err(Error::new(ErrorKind::InvalidParams, "send `code`: the code to review"));
             };
             let text = format!("Please review this Python code:\n{code}");
-            let message = PromptMessage { role: Role::User, content: Content::Text(text) };
-            Ok(PromptResult { description: Some("Code review prompt".into()), messages: vec![message] })
+            let message = PromptMessage::user(Content::text(text));
+            Ok(PromptResult::new(vec![message]).description("Code review prompt"))
         })
     }
 

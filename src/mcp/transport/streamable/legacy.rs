@@ -72,7 +72,8 @@ fn initialize(hub: &Arc<Hub>, asked: &mut Asked, request: &Request, message: Mes
         return empty(StatusCode::ACCEPTED);
     };
     let session = if reply.error.is_none() {
-        match hub.sessions.open(protocol, Wire::Streamable(hub.streams()), request.caller().cloned()) {
+        let streams = hub.streams(protocol.encoding());
+        match hub.sessions.open(protocol, Wire::Streamable(streams), request.caller().cloned()) {
             Ok(hold) => hold,
             Err(error) => return unavailable(hub, error),
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
+use serde_json::Value;
 
 use crate::http::sse::{self, Event};
 use crate::http::{Response, empty, json, stream};
@@ -40,7 +41,7 @@ pub(super) async fn post(
         }
     };
     let (id, method) = (request.id.clone(), method_label(&request.method));
-    let call = read(headers, request).map(|call| Call { trace: asked.trace.clone(), ..call });
+    let call = read(hub, headers, request).map(|call| Call { trace: asked.trace.clone(), ..call });
     if let Ok(call) = &call {
         asked.called(call);
     }
@@ -62,10 +63,14 @@ pub(super) async fn post(
 
 /// The revision is settled before anything is asked of its headers: a client of another one learns
 /// first that it is not served.
-fn read(headers: &HeaderMap, request: Request) -> Result<Call, Error> {
+fn read(hub: &Hub, headers: &HeaderMap, request: Request) -> Result<Call, Error> {
     headers::check_version(headers, &request.params)?;
     let call = modern::call(request)?;
     headers::check_mirrors(headers, &call.method, &call.params)?;
+    let tool = call.params.get("name").and_then(Value::as_str).filter(|_| call.method == "tools/call");
+    if let Some(declared) = tool.and_then(|tool| hub.dispatcher.parameter_headers(tool)) {
+        headers::check_parameters(headers, &declared, &call.params)?;
+    }
     Ok(call)
 }
 
