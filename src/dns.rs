@@ -1,7 +1,7 @@
 //! Questions to the DNS that the system's resolver does not ask: CAA records.
 //!
 //! Owns the way to a nameserver (RFC 1035 §4.2) and the climb from a name towards the root (RFC 8659 §3). What the
-//! records mean is [`caa`]'s, their bytes [`message`]'s. Addresses are the system resolver's: nothing here reads A
+//! records mean is [`caa`]'s, their bytes `message`'s. Addresses are the system resolver's: nothing here reads A
 //! or AAAA.
 
 pub mod caa;

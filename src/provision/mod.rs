@@ -25,8 +25,7 @@ use tokio::sync::watch;
 pub use challenges::Challenges;
 pub use driver::{Provisioner, Wake};
 pub use lookup::{Lookup, SystemLookup, is_ours};
-pub(crate) use report::ephemeral;
-pub use report::{Failure, date_and_distance};
+pub use report::{Failure, date_and_distance, ephemeral};
 pub use status::Status;
 
 use crate::acme::{ChallengeKind, ExternalAccount, Transport};

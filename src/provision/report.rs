@@ -101,8 +101,9 @@ pub(super) fn store(what: &str, error: &StoreError) -> Failure {
     Failure::new(Failed::Store, format!("{what}: {}", error.what()), error.cause(), error.help())
 }
 
-/// A store that does not last.
-pub(crate) fn ephemeral(durability: &Durability) -> Option<Failure> {
+/// What is told of a store that does not last; none if it does.
+#[must_use]
+pub fn ephemeral(durability: &Durability) -> Option<Failure> {
     let Durability::Ephemeral { filesystem, path } = durability else { return None };
     let path = path.display();
     Some(Failure::new(
