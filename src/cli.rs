@@ -147,7 +147,8 @@ fn check(arguments: Check, flags: Flags) -> Result<ExitCode, Failure> {
     log::start(&config.log, "off");
     let trial = if arguments.dry_run { Trial::Order } else { Trial::None };
     let around = Surroundings::of_this_machine();
-    let report = block_on(async { Ok(Box::pin(commands::check::run(config, trial, &around)).await) })?;
+    let checking = Box::pin(commands::check::run(config, trial, &around));
+    let report = block_on(async { Ok(checking.await) })?;
     let text = if arguments.json { report.json() } else { report.text(colours(&io::stdout())) };
     answer(!report.failed(), text.as_bytes())
 }
