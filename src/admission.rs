@@ -46,8 +46,8 @@ impl Admission {
     /// A warning of what a client does, once a minute.
     fn tell(&self, request: &Request, what: &str) {
         if let Some(unreported) = self.told.admit() {
-            let client = request.client();
-            tracing::warn!(%client, unreported, "{what}");
+            let (client, request_id) = (request.client(), request.trace().request_id());
+            tracing::warn!(request_id, %client, unreported, "{what}");
         }
     }
 

@@ -66,7 +66,6 @@ pub mod clock;
 #[cfg(feature = "acme")]
 pub mod dns;
 pub mod entropy;
-#[cfg(feature = "acme")]
 pub mod metrics;
 pub mod names;
 #[cfg(feature = "outbound")]
@@ -77,6 +76,7 @@ mod platform;
 #[cfg(feature = "acme")]
 pub mod secret;
 pub mod shutdown;
+pub mod trace;
 #[cfg(feature = "acme")]
 pub mod x509;
 
@@ -99,6 +99,7 @@ pub mod admission;
 pub mod config;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 pub mod docs_fetch;
+pub mod exposition;
 #[cfg(feature = "acme")]
 pub mod provision;
 #[cfg(feature = "docs")]

@@ -14,6 +14,7 @@ mod inherited;
 mod keeping;
 mod meter;
 mod notify;
+mod observe;
 mod once;
 mod reach;
 mod reload;
@@ -58,6 +59,7 @@ pub use stdio::stdio;
 pub struct Running {
     standing: Arc<Standing>,
     reloader: Arc<Reloader>,
+    metrics_address: Option<SocketAddr>,
     base: String,
     certificate: Option<String>,
     certificates: Arc<metrics::Certificates>,
@@ -72,6 +74,12 @@ impl Running {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.standing.address
+    }
+
+    /// Where `/metrics` is served.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// How clients reach it, without a slash at its end.
@@ -136,7 +144,7 @@ pub async fn start(config: Config) -> Result<Running, Error> {
     // What is wrong with the options is told before anything is opened.
     config.security()?;
     let serving = bind::bind(config.address())?;
-    let running = begin(Listeners { serving, acme: None }, config).await?;
+    let running = begin(Listeners::of(serving), config).await?;
     running.standing.library.load().await?;
     Ok(running)
 }
@@ -146,20 +154,24 @@ pub async fn start(config: Config) -> Result<Running, Error> {
 /// # Errors
 /// As for [`start`].
 pub async fn start_on(listener: TcpListener, config: Config) -> Result<Running, Error> {
-    let running = begin(Listeners { serving: listener, acme: None }, config).await?;
+    let running = begin(Listeners::of(listener), config).await?;
     running.standing.library.load().await?;
     Ok(running)
 }
 
 /// Serves from now on. The documents are not read yet: until they are, `/readyz` says no and what needs them waits.
 async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
-    let Listeners { serving, acme } = listeners;
+    let Listeners { serving, acme, metrics } = listeners;
     let address = serving.local_addr().map_err(|error| Error::Run {
         what: "the listener has no address".to_owned(),
         cause: error.to_string(),
         help: "give a bound listener".to_owned(),
     })?;
     let base = reach::base(&config, address);
+    let metrics = match metrics {
+        None => config.metrics_bind.map(bind::bind_metrics).transpose()?,
+        passed_on => passed_on,
+    };
     let door = Door::prepare(&config).await?;
     let certificates = Arc::default();
     let library = Arc::new(documents::library(&config)?);
@@ -171,10 +183,13 @@ async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
         .map(|secured| OverTls { challenges: secured.challenges.clone(), gate: secured.gate.clone() });
     let standing = Standing::new(&config, address, library, tls, door, left, shutdown.clone());
     let standing = Arc::new(standing);
-    let (terms, current) = watch::channel(standing.terms(&config));
+    let first = standing.terms(&config);
     let (port_80, on_port_80) = watch::channel(standing.port_80(&config));
 
     let mut tasks = JoinSet::new();
+    let metrics_address =
+        observe::serve(metrics, &standing, &first.router, &certificates, &config.http, &mut tasks);
+    let (terms, current) = watch::channel(first);
     standing.door.keep(&mut tasks, &shutdown);
     let (certificate, keeping) = match secured {
         None => {
@@ -192,7 +207,18 @@ async fn begin(listeners: Listeners, config: Config) -> Result<Running, Error> {
     documents::keep_current(&mut tasks, &standing.library, &standing.tools, &shutdown);
     let (trigger, drain_delay) = (Arc::new(trigger), config.drain_delay);
     let reloader = Arc::new(Reloader::new(Arc::clone(&standing), [terms, port_80], keeping, config));
-    Ok(Running { standing, reloader, base, certificate, certificates, drain_delay, leaving, trigger, tasks })
+    Ok(Running {
+        standing,
+        reloader,
+        metrics_address,
+        base,
+        certificate,
+        certificates,
+        drain_delay,
+        leaving,
+        trigger,
+        tasks,
+    })
 }
 
 /// Serves until a signal says to end, and tells `stderr` how to use it. `inherited`: sockets that are bound already;

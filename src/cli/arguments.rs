@@ -9,7 +9,7 @@ use super::help::{
     ABOUT, AFTER_HELP, CERT_HELP, CHECK_HELP, COMPLETIONS_HELP, CONFIG_HELP, EVAL_HELP, LONG_ABOUT, MAN_HELP,
     SEARCH_HELP, STDIO_HELP, TOKEN_HELP,
 };
-use super::options::{Certificate, Documents, Network, Process, Reading, Written};
+use super::options::{Asked, Certificate, Documents, Network, Observed, Process, Reading, Written};
 use super::shell;
 use crate::commands::cert::Why;
 use crate::commands::search::Question;
@@ -83,6 +83,10 @@ pub(super) struct Serving {
     #[command(flatten)]
     pub(super) certificate: Certificate,
     #[command(flatten)]
+    pub(super) observed: Observed,
+    #[command(flatten)]
+    pub(super) asked: Asked,
+    #[command(flatten)]
     pub(super) process: Process,
 }
 
@@ -135,6 +139,8 @@ impl Serving {
         self.reading.push(&mut flags);
         self.network.push(&mut flags);
         self.certificate.push(&mut flags);
+        self.observed.push(&mut flags);
+        self.asked.push(&mut flags);
         self.process.written(flags)
     }
 }
@@ -145,6 +151,8 @@ pub(super) struct Stdio {
     pub(super) documents: Documents,
     #[command(flatten)]
     pub(super) reading: Reading,
+    #[command(flatten)]
+    pub(super) asked: Asked,
     #[command(flatten)]
     pub(super) process: Process,
 }
@@ -202,6 +210,7 @@ impl Stdio {
     pub(super) fn load(self, mut flags: Flags) -> Result<Config, config::Error> {
         self.documents.push(&mut flags);
         self.reading.push(&mut flags);
+        self.asked.push(&mut flags);
         self.process.load(flags)
     }
 }

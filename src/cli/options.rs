@@ -121,6 +121,27 @@ pub(super) struct Certificate {
     tls_key: Option<String>,
 }
 
+/// For a server that others watch.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Process")]
+pub(super) struct Observed {
+    /// Serve /metrics for Prometheus at this address: 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS", hide_short_help = true)]
+    metrics_bind: Option<String>,
+    /// Log each request at info, not at debug
+    #[arg(long, hide_short_help = true)]
+    access_log: bool,
+}
+
+/// For commands that answer questions of others.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Process")]
+pub(super) struct Asked {
+    /// Log what is searched for
+    #[arg(long, hide_short_help = true)]
+    log_queries: bool,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Process")]
 pub(super) struct Process {
@@ -189,6 +210,19 @@ impl Certificate {
         flags.push("fallback_acme_directory", "--fallback-acme-directory", self.fallback_acme_directory);
         flags.push("tls_cert", "--tls-cert", self.tls_cert);
         flags.push("tls_key", "--tls-key", self.tls_key);
+    }
+}
+
+impl Observed {
+    pub(super) fn push(self, flags: &mut Flags) {
+        flags.push("metrics_bind", "--metrics-bind", self.metrics_bind);
+        flags.push("access_log", "--access-log", self.access_log.then(|| "true".to_owned()));
+    }
+}
+
+impl Asked {
+    pub(super) fn push(self, flags: &mut Flags) {
+        flags.push("log_queries", "--log-queries", self.log_queries.then(|| "true".to_owned()));
     }
 }
 

@@ -257,6 +257,21 @@ static KEYS: &[Key] = &[
         },
         |config| Some(config.drain_delay.written()),
     ),
+    one(
+        "metrics_bind",
+        |config, text, _| store(&mut config.metrics_bind, value::socket(text).map(Some)),
+        |config| config.metrics_bind.as_ref().and_then(written::it),
+    ),
+    one(
+        "access_log",
+        |config, text, _| store(&mut config.log.requests, value::switch(text)),
+        |config| written::it(&config.log.requests),
+    ),
+    one(
+        "log_queries",
+        |config, text, _| store(&mut config.log.queries, value::switch(text)),
+        |config| written::it(&config.log.queries),
+    ),
     one("log_format", set_log_format, |config| {
         let name = match config.log.format {
             LogFormat::Text => "text",

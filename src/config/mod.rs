@@ -66,6 +66,8 @@ pub struct Config {
     pub mcp: mcp::Limits,
     /// Silence on a stream before a comment goes out; none: never. Default 15 s.
     pub sse_keep_alive: Option<Duration>,
+    /// Where `/metrics` is served; none: nowhere.
+    pub metrics_bind: Option<SocketAddr>,
     /// From the wish to end until listeners close; `/readyz` says no meanwhile. Default 0.
     pub drain_delay: Duration,
     /// What is logged, and how.
@@ -94,6 +96,10 @@ pub struct Log {
     pub format: LogFormat,
     /// None: `info` for a server, `warn` for a command that ends.
     pub level: Option<LogLevel>,
+    /// Logs each finished request at `info`, not at `debug`.
+    pub requests: bool,
+    /// Logs the text of each search.
+    pub queries: bool,
 }
 
 /// The form of a log line.
@@ -136,6 +142,7 @@ impl Default for Config {
             http: http::Limits::default(),
             mcp: mcp::Limits::default(),
             sse_keep_alive: Some(Duration::from_secs(15)),
+            metrics_bind: None,
             drain_delay: Duration::ZERO,
             log: Log::default(),
             given: Given::default(),
@@ -350,7 +357,10 @@ mod tests {
             "base_url" | "site_url" => "https://docs.example.com",
             "allow_origin" => "https://app.example.com",
             "allow_host" => "docs.example.com",
-            "source_wait" | "agree_tos" | "ephemeral_certs" | "staging" => "true",
+            "source_wait" | "agree_tos" | "ephemeral_certs" | "staging" | "access_log" | "log_queries" => {
+                "true"
+            }
+            "metrics_bind" => "127.0.0.1:9464",
             "domain" => "docs.example.org",
             "email" => "ops@example.com",
             "acme_directory" | "fallback_acme_directory" => "https://ca.example/directory",

@@ -1,6 +1,6 @@
 //! Values as an operator writes them: `30s`, `256KiB`, `[::]`, `https://docs.example.com`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::LogLevel;
@@ -68,6 +68,23 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Wrong> {
             "use 127.0.0.1 for this machine alone, [::] for every address (IPv4 too); the port is its own option",
         )
     })
+}
+
+/// An address with a port to listen on.
+pub(super) fn socket(text: &str) -> Result<SocketAddr, Wrong> {
+    let wrong = || {
+        Wrong::new(
+            format!("`{text}` is no address with a port"),
+            "write both: 127.0.0.1:9464 for this machine alone, [::]:9464 for every address",
+        )
+    };
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    // `::1:9464` could be an address without a port.
+    if host.contains(':') && !host.starts_with('[') {
+        return Err(wrong());
+    }
+    let (host, port) = (address(host), port.parse());
+    host.ok().zip(port.ok()).map(|(host, port)| SocketAddr::new(host, port)).ok_or_else(wrong)
 }
 
 /// `true` or `false`.

@@ -16,6 +16,8 @@ use super::load::{self, Known, Outcome};
 use super::loader::Loader;
 use super::source::{Options, Source, SourceError};
 use super::watch::Watch;
+use crate::clock::{Clock as _, SystemClock};
+use crate::metrics::{Documents, Read};
 use crate::shutdown::Shutdown;
 
 /// The first wait after a failure; doubled each time, up to `reload_every`.
@@ -29,6 +31,7 @@ pub struct Library {
     /// Held for the length of a reload: one at a time.
     known: Mutex<Known>,
     loader: Loader,
+    metrics: Arc<Documents>,
 }
 
 /// How current the index is.
@@ -66,6 +69,7 @@ impl Library {
             wanted: watch::Sender::new(Wanted::new(sources, options)),
             index: watch::Sender::new(Arc::default()),
             state: watch::Sender::new(State::default()),
+            metrics: Arc::default(),
         })
     }
 
@@ -121,6 +125,12 @@ impl Library {
     #[must_use]
     pub fn state(&self) -> State {
         self.state.borrow().clone()
+    }
+
+    /// What is counted of its readings.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Documents> {
+        &self.metrics
     }
 
     /// What was left out of the index, as of the last load; waits for a load that is going on.
@@ -250,6 +260,7 @@ impl Library {
                     for id in index.duplicates() {
                         warn!(id, "two pages have one id; the later is reached as id~2");
                     }
+                    self.metrics.serves(index.pages().len(), index.section_count(), SystemClock.system());
                     self.index.send_replace(index);
                 }
                 fresh
@@ -257,7 +268,7 @@ impl Library {
         };
         match known.waiting_for() {
             Some(error) => self.fail(&error),
-            None => self.succeed(),
+            None => self.succeed(if fresh { Read::Changed } else { Read::Unchanged }),
         }
         if fresh {
             self.state.send_modify(|state| state.loads += 1);
@@ -265,7 +276,8 @@ impl Library {
         fresh
     }
 
-    fn succeed(&self) {
+    fn succeed(&self, read: Read) {
+        self.metrics.reads(read, SystemClock.system());
         self.state.send_if_modified(|state| {
             let news = !state.ready || state.failure.is_some();
             state.ready = true;
@@ -276,6 +288,7 @@ impl Library {
 
     /// Notes a failure, and logs it unless it is the one that was logged last.
     fn fail(&self, error: &SourceError) {
+        self.metrics.reads(Read::Failed, SystemClock.system());
         let failure = format!("{}: {}; {}", error.what, error.cause, error.help);
         let new = self.state.send_if_modified(|state| {
             let new = state.failure.as_ref() != Some(&failure);

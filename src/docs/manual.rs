@@ -24,6 +24,7 @@ const PAGES: &[(&str, &str)] = &[
     ("reload.md", include_str!("manual/reload.md")),
     ("limits.md", include_str!("manual/limits.md")),
     ("security.md", include_str!("manual/security.md")),
+    ("metrics.md", include_str!("manual/metrics.md")),
     ("troubleshooting.md", include_str!("manual/troubleshooting.md")),
     ("protocol.md", include_str!("manual/protocol.md")),
     ("embedding.md", include_str!("manual/embedding.md")),

@@ -25,8 +25,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::accept::Scheme;
-use super::activity::{Activity, Tracked, Verdict};
+use super::activity::{Activity, Verdict};
 use super::clocked::{ClockedIo, ReadClocks};
+use super::exchange::{Exchange, Followed};
 use super::limits::Limits;
 use super::request::Request;
 use super::response::text;
@@ -177,15 +178,18 @@ enum Ending {
     Idle,
 }
 
-/// Counts the request as running until its response body has ended.
+/// Keeps the request running, and its exchange open, until its response body has ended.
 async fn answer(
     request: ::http::Request<Incoming>,
     peer: SocketAddr,
     context: Arc<Context>,
     activity: Arc<Activity>,
-) -> ::http::Response<Tracked> {
+) -> ::http::Response<Followed> {
     let running = activity.begin();
     let (limits, version) = (&context.limits, request.version());
+    let router = Arc::clone(&context.terms.borrow().router);
+    let route = router.find(request.uri().path());
+    let mut exchange = Exchange::begin(&router, &request, peer, router.name(route));
     let mut response = if request.headers().len() > limits.header_fields {
         // hyper counts for HTTP/1 alone.
         text(
@@ -193,14 +197,15 @@ async fn answer(
             format!("more than {} header fields\n", limits.header_fields),
         )
     } else {
-        let request = Request::incoming(request, peer, limits).with_scheme(context.scheme);
-        let router = Arc::clone(&context.terms.borrow().router);
-        router.answer(request).await
+        let request = Request::incoming(request, peer, limits)
+            .with_scheme(context.scheme)
+            .with_trace(exchange.trace().clone(), exchange.is_logged());
+        router.answer_at(route, request, exchange.asker()).await
     };
     if version < ::http::Version::HTTP_2 && context.shutdown.is_draining() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    response.map(|body| Tracked::new(body, running))
+    exchange.answer(response, running)
 }
 
 fn http1_builder(limits: &Limits) -> http1::Builder {

@@ -46,9 +46,9 @@ fn allowed_headers(headers: &HeaderMap) -> HeaderValue {
     HeaderValue::from_str(&allowed).unwrap_or_else(|_| HeaderValue::from_static(ALLOWED))
 }
 
-const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After";
+const EXPOSED: &str = "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After, X-Request-Id";
 const ALLOWED: &str = "Content-Type, Accept, Authorization, Mcp-Session-Id, MCP-Protocol-Version, \
-    Mcp-Method, Mcp-Name, Last-Event-ID";
+    Mcp-Method, Mcp-Name, Last-Event-ID, X-Request-Id, traceparent, tracestate";
 
 #[cfg(test)]
 mod tests {

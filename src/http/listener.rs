@@ -20,6 +20,7 @@ use super::limits::Limits;
 use super::router::Router;
 use super::terms::Terms;
 use super::throttle::Throttle;
+use crate::metrics::{self, Bound};
 use crate::names::Network;
 use crate::shutdown::Shutdown;
 
@@ -79,7 +80,13 @@ struct Service<A> {
 impl<A: Accept> Service<A> {
     /// One connection from its socket to its end. A drain leaves a handshake in progress some time: whoever got
     /// through to this listener is answered, though the next would go elsewhere.
-    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, limits: Limits) {
+    async fn connection(
+        self: Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        limits: Limits,
+        _open: OpenConnection,
+    ) {
         let accepted = tokio::select! {
             accepted = self.accept.accept(socket, peer) => accepted,
             () = self.shutdown.drained_for(connection::FIRST_REQUEST) => return,
@@ -110,7 +117,9 @@ impl Open {
         let address = client(peer.ip(), &terms.router);
         let limits = terms.limits.clone();
         if let Some(bound) = self.bound_reached(address, &limits) {
+            terms.router.metrics().refuse(bound);
             if let Some(unreported) = self.refusals.admit() {
+                let bound = bound.as_str();
                 tracing::warn!(%peer, bound, unreported, "connection refused: too many are open");
             }
             return;
@@ -118,7 +127,8 @@ impl Open {
         // A small answer must not wait for the acknowledgement of the one before it. Failing means
         // that the peer has gone; the first read will tell.
         let _ = stream.set_nodelay(true);
-        let id = self.tasks.spawn(Arc::clone(service).connection(stream, peer, limits)).id();
+        let counted = OpenConnection::of(terms.router.metrics());
+        let id = self.tasks.spawn(Arc::clone(service).connection(stream, peer, limits, counted)).id();
         if let Some(address) = address {
             self.addresses.insert(id, address);
             *self.per_address.entry(address).or_default() += 1;
@@ -139,13 +149,13 @@ impl Open {
         }
     }
 
-    /// The name of the limit that stands in the way.
-    fn bound_reached(&self, address: Option<Network>, limits: &Limits) -> Option<&'static str> {
+    /// The limit that stands in the way.
+    fn bound_reached(&self, address: Option<Network>, limits: &Limits) -> Option<Bound> {
         let from_address = address.and_then(|address| self.per_address.get(&address)).copied().unwrap_or(0);
         if self.tasks.len() >= limits.connections {
-            Some("connections")
+            Some(Bound::Connections)
         } else if from_address >= limits.connections_per_address {
-            Some("connections_per_address")
+            Some(Bound::PerAddress)
         } else {
             None
         }
@@ -169,6 +179,24 @@ impl Open {
             tracing::info!(connections = self.tasks.len(), "drain limit reached, closing the rest");
             self.tasks.shutdown().await;
         }
+    }
+}
+
+/// A connection, counted as open until this is dropped.
+#[derive(Debug)]
+struct OpenConnection(Arc<metrics::Http>);
+
+impl OpenConnection {
+    fn of(metrics: &Arc<metrics::Http>) -> Self {
+        metrics.accepted.increment();
+        metrics.connections.increment();
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections.decrement();
     }
 }
 
@@ -279,7 +307,7 @@ mod tests {
             open.addresses.insert(id, address.unwrap());
             *open.per_address.entry(address.unwrap()).or_default() += 1;
         }
-        assert_eq!(open.bound_reached(address, &limits), Some("connections_per_address"));
+        assert_eq!(open.bound_reached(address, &limits), Some(Bound::PerAddress));
         assert_eq!(open.bound_reached(of("192.0.2.2"), &limits), None);
         assert_eq!(open.bound_reached(None, &limits), None);
         let ended = open.tasks.join_next_with_id().await.unwrap();

@@ -10,6 +10,7 @@ mod body;
 mod clocked;
 mod connection;
 mod cors;
+mod exchange;
 mod guard;
 mod limits;
 mod listener;
@@ -24,6 +25,7 @@ mod throttle;
 
 pub use accept::{Accept, Plain, Scheme};
 pub use body::Body;
+pub use exchange::{Lines, Note};
 pub use guard::{Caller, Forwarded, Guard};
 pub use limits::Limits;
 pub use listener::{serve, serve_on_terms};

@@ -13,6 +13,7 @@ use super::accept::Scheme;
 use super::guard::Forwarded;
 use super::limits::Limits;
 use super::response::{Response, text};
+use crate::trace::Trace;
 
 /// A request as a [`Handler`](super::Handler) gets it.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Request {
     body: Source,
     peer: SocketAddr,
     scheme: Scheme,
+    trace: Trace,
+    is_logged: bool,
     forwarded: Option<Forwarded>,
     caller: Option<Arc<str>>,
     limit: usize,
@@ -84,7 +87,18 @@ impl Request {
         limit: usize,
         deadline: Duration,
     ) -> Self {
-        Self { head, body, peer, scheme: Scheme::Http, forwarded: None, caller: None, limit, deadline }
+        Self {
+            head,
+            body,
+            peer,
+            scheme: Scheme::Http,
+            trace: Trace::default(),
+            is_logged: false,
+            forwarded: None,
+            caller: None,
+            limit,
+            deadline,
+        }
     }
 
     /// The same request over another scheme.
@@ -92,6 +106,23 @@ impl Request {
     pub fn with_scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
         self
+    }
+
+    /// The same request with its id and trace; `is_logged` as [`is_logged`](Self::is_logged) is to say.
+    pub(super) fn with_trace(self, trace: Trace, is_logged: bool) -> Self {
+        Self { trace, is_logged, ..self }
+    }
+
+    /// Its id, and the trace that its `traceparent` names.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// Whether a line is logged of it when it is over, for which a [`Note`](super::Note) is worth its while.
+    #[must_use]
+    pub fn is_logged(&self) -> bool {
+        self.is_logged
     }
 
     /// What the client spoke: what it came over, or what a trusted proxy says that took the TLS off.

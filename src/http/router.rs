@@ -15,11 +15,13 @@ use tokio::sync::watch;
 
 use super::body::Body;
 use super::cors;
+use super::exchange::{Asker, Journal, Lines};
 use super::guard::Guard;
 use super::policy::{HostPolicy, Refusal};
 use super::request::Request;
 use super::response::{Response, text};
 use super::throttle::Throttle;
+use crate::metrics;
 
 /// Answers the requests of a route. Never fails: an error is a response.
 ///
@@ -79,6 +81,14 @@ impl std::fmt::Debug for Route {
 }
 
 impl Path {
+    /// As it is written: `/mcp`, `/docs/`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact(path) | Self::Prefix(path) => path,
+        }
+    }
+
     fn matches(self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => path == exact,
@@ -118,6 +128,7 @@ pub struct Router {
     guard: Option<Arc<dyn Guard>>,
     fallback: Option<Arc<dyn Handler>>,
     refusals: Throttle,
+    journal: Journal,
 }
 
 impl std::fmt::Debug for Router {
@@ -132,7 +143,10 @@ impl Router {
     /// A router over `routes`; the first match answers, none is a 404.
     #[must_use]
     pub fn new(routes: Vec<Route>, policy: HostPolicy) -> Self {
-        Self { routes, policy, gate: None, guard: None, fallback: None, refusals: Throttle::default() }
+        let metrics = metrics::Http::new(routes.iter().map(|route| route.path.as_str()));
+        let journal = Journal::new(Arc::new(metrics));
+        let refusals = Throttle::default();
+        Self { routes, policy, gate: None, guard: None, fallback: None, refusals, journal }
     }
 
     /// While `gate` is closed, only the exempt routes answer. A gate whose sender is gone stays as it is.
@@ -154,6 +168,30 @@ impl Router {
         Self { fallback: Some(handler), ..self }
     }
 
+    /// Counts on where another router of the same routes did: one that this one replaces.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<metrics::Http>) -> Self {
+        self.journal.metrics = metrics;
+        self
+    }
+
+    /// Logs each finished request so loudly.
+    #[must_use]
+    pub fn with_lines(mut self, lines: Lines) -> Self {
+        self.journal.lines = lines;
+        self
+    }
+
+    /// What is counted of its requests, and of the listeners that serve it.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<metrics::Http> {
+        &self.journal.metrics
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// The table, for the test that walks it.
     #[must_use]
     pub fn routes(&self) -> &[Route] {
@@ -161,13 +199,34 @@ impl Router {
     }
 
     /// Judges Host and Origin, finds the route, lets it answer.
-    pub async fn answer(&self, mut request: Request) -> Response {
+    pub async fn answer(&self, request: Request) -> Response {
+        let route = self.find(request.path());
+        self.answer_at(route, request, &mut Asker::default()).await
+    }
+
+    /// Where the route of a path stands in the table.
+    pub(super) fn find(&self, path: &str) -> Option<usize> {
+        self.routes.iter().position(|route| route.path.matches(path))
+    }
+
+    /// The path of the route at that place.
+    pub(super) fn name(&self, route: Option<usize>) -> Option<&'static str> {
+        route.and_then(|route| self.routes.get(route)).map(|route| route.path.as_str())
+    }
+
+    /// [`answer`](Self::answer), when the route is known; tells `asker` whom the guard knows.
+    pub(super) async fn answer_at(
+        &self,
+        route: Option<usize>,
+        mut request: Request,
+        asker: &mut Asker,
+    ) -> Response {
         let head_only = *request.method() == Method::HEAD;
         if head_only {
             request.set_method(Method::GET);
         }
-        let mut response = match self.routes.iter().find(|route| route.path.matches(request.path())) {
-            Some(route) => self.through(route, request).await,
+        let mut response = match route.and_then(|route| self.routes.get(route)) {
+            Some(route) => self.through(route, request, asker).await,
             None => self.unmatched(request).await,
         };
         response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -179,25 +238,26 @@ impl Router {
         self.guard.as_ref().is_some_and(|guard| guard.is_proxy(peer))
     }
 
-    async fn through(&self, route: &Route, mut request: Request) -> Response {
+    async fn through(&self, route: &Route, mut request: Request, asker: &mut Asker) -> Response {
         if route.checks == Checks::Exempt {
-            return self.admitted(route, request).await;
+            return self.admitted(route, request, asker).await;
         }
         if let Some(refusal) = self.held_back() {
             return refusal;
         }
         if let Some(guard) = &self.guard {
             request.set_forwarded(guard.forwarded(request.peer().ip(), request.headers()));
+            asker.client = request.is_forwarded().then(|| request.client());
         }
         let origin = match self.policy.judge(request.head(), request.forwarded_hosts()) {
             Ok(origin) => origin.cloned(),
             Err(refusal) => return self.refuse(refusal, &request),
         };
-        let Some(origin) = origin else { return self.guarded(route, request).await };
+        let Some(origin) = origin else { return self.guarded(route, request, asker).await };
         let mut response = match cors::preflight(request.method(), request.headers()) {
             // A browser asks it without credentials, and it reveals nothing (the Fetch standard, "CORS protocol").
             Some(preflight) => self.metered(&request).unwrap_or(preflight),
-            None => self.guarded(route, request).await,
+            None => self.guarded(route, request, asker).await,
         };
         // Refusals too: a page that may call must see why it was refused.
         cors::allow(&mut response, origin);
@@ -205,21 +265,22 @@ impl Router {
     }
 
     /// The guard's refusal, or the handler's answer.
-    async fn guarded(&self, route: &Route, request: Request) -> Response {
+    async fn guarded(&self, route: &Route, request: Request, asker: &mut Asker) -> Response {
         match self.metered(&request) {
             Some(refusal) => refusal,
-            None => self.admitted(route, request).await,
+            None => self.admitted(route, request, asker).await,
         }
     }
 
     /// The handler's answer, if the caller may have it.
-    async fn admitted(&self, route: &Route, mut request: Request) -> Response {
+    async fn admitted(&self, route: &Route, mut request: Request, asker: &mut Asker) -> Response {
         if let Some(guard) = self.guard.as_ref().filter(|_| route.access == Access::Documents) {
             let caller = match guard.admit(&request) {
                 Ok(caller) => caller,
                 Err(refusal) => return *refusal,
             };
-            request.set_caller(caller.as_ref().map(|caller| Arc::clone(&caller.name)));
+            asker.caller = caller.as_ref().map(|caller| Arc::clone(&caller.name));
+            request.set_caller(asker.caller.clone());
             let response = Arc::clone(&route.handler).handle(request).await;
             return match caller.filter(|_| response.body().is_stream()) {
                 Some(caller) => response.map(|body| body.until(guard.barred(&caller))),
@@ -249,7 +310,8 @@ impl Router {
     fn refuse(&self, refusal: Refusal, request: &Request) -> Response {
         if let Some(unreported) = self.refusals.admit() {
             let (peer, client) = (request.peer(), request.client());
-            tracing::warn!(%peer, %client, unreported, reason = refusal.reason(), "request refused");
+            let request_id = request.trace().request_id();
+            tracing::warn!(request_id, %peer, %client, unreported, reason = refusal.reason(), "request refused");
         }
         refusal.response()
     }
@@ -369,7 +431,7 @@ mod tests {
         assert_eq!(head.headers["vary"], "Origin");
         assert_eq!(
             head.headers["access-control-expose-headers"],
-            "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After"
+            "Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After, X-Request-Id"
         );
         for fields in [&[HOST][..], &[HOST, ("origin", "https://evil.example")]] {
             let (head, _) = ask(Method::POST, "/mcp", fields).await;

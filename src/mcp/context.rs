@@ -25,6 +25,7 @@ use super::revision::{Revision, Rules};
 use super::rounds::{Round, Sealer};
 use super::task::{self, Inputs, Tasks};
 use super::wire;
+use crate::trace::Trace;
 pub use client::{Client, Outbox};
 use waits::Waits;
 
@@ -44,6 +45,7 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     rules: &'static Rules,
     client: Arc<Client>,
+    trace: Trace,
     token: Option<RequestId>,
     desk: Option<Arc<Desk>>,
     /// Only where the call may end with `input_required`.
@@ -76,6 +78,7 @@ struct Task {
 /// How a call is to be run, beside who calls.
 #[derive(Debug, Default)]
 pub(super) struct Manner {
+    pub(super) trace: Trace,
     pub(super) desk: Option<Arc<Desk>>,
     pub(super) round: Option<Round>,
     pub(super) task_support: TaskSupport,
@@ -99,9 +102,17 @@ impl Context {
             task: None,
             waits: Waits::default(),
         };
-        let Manner { desk, round, task_support, level } = manner;
+        let Manner { trace, desk, round, task_support, level } = manner;
         let (state, task_begun) = (Mutex::new(state), Notify::new());
-        Self(Arc::new(Inner { rules, client, token, desk, round, task_support, level, state, task_begun }))
+        let inner =
+            Inner { rules, client, trace, token, desk, round, task_support, level, state, task_begun };
+        Self(Arc::new(inner))
+    }
+
+    /// Which request the call came by, and the caller's span.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.0.trace
     }
 
     /// What is known of the caller.

@@ -4,6 +4,7 @@
 //! lists and the tasks. Spec: server/*, server/utilities/*.
 
 mod call;
+mod counted;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use super::jsonrpc::{Object, RequestId};
 use super::limits::Limits;
 use super::method::{self, Method};
 use super::params;
+use super::record::{self, Record};
 use super::rendered::{Kind, Rendered};
 use super::revision::{Revision, Rules};
 use super::rounds::Sealer;
@@ -28,7 +30,9 @@ use super::task::{self, Tasks};
 use super::wire::{self, Body, Fields};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::metrics::{Calls, Outcome};
 use crate::shutdown::Shutdown;
+use crate::trace::Trace;
 
 /// A request that was understood: era and revision are settled, `_meta` is read.
 #[derive(Clone, Debug)]
@@ -43,6 +47,8 @@ pub struct Call {
     pub rules: &'static Rules,
     /// What is known of the caller.
     pub client: Arc<Client>,
+    /// Which request it came by. A span that `params._meta` names is nearer than the one that stands here.
+    pub trace: Trace,
 }
 
 /// A finished reply: one encoded JSON-RPC response.
@@ -52,6 +58,8 @@ pub struct Reply {
     pub message: Bytes,
     /// What went wrong, if it is an error response: the HTTP transport picks its status by it.
     pub error: Option<ErrorKind>,
+    /// Whether it is the result of a tool that says what went wrong (`isError`).
+    pub is_tool_error: bool,
 }
 
 impl Reply {
@@ -71,6 +79,7 @@ pub struct Dispatcher {
     /// `_meta…/serverInfo`, encoded once.
     server: Arc<RawValue>,
     rendered: Rendered,
+    calls: Arc<Calls>,
     desk: Arc<Desk>,
     /// Whether handlers ask their clients.
     asks: bool,
@@ -90,8 +99,8 @@ impl Dispatcher {
         let info = catalog.server();
         let server = Arc::from(info.implementation.encoded(Revision::MODERN.rules()));
         let desk = Arc::new(desk(&limits, Arc::new(SystemClock), Arc::new(SystemEntropy::new()), None));
-        let (capabilities, asks) = (info.capabilities, catalog.asks());
-        Self { catalog, limits, shutdown, capabilities, server, rendered, desk, asks }
+        let (capabilities, asks, calls) = (info.capabilities, catalog.asks(), Arc::default());
+        Self { catalog, limits, shutdown, capabilities, server, rendered, calls, desk, asks }
     }
 
     /// With another clock and randomness, and a secret for `requestState` that other instances share: any of them
@@ -132,22 +141,30 @@ impl Dispatcher {
     /// Runs any call but `subscriptions/listen` and `initialize`. Dropping the future cancels the work, but for what
     /// goes on as a task.
     pub async fn answer(&self, call: Call, outbox: Outbox) -> Reply {
-        let Call { id, method, mut params, rules, client } = call;
+        let Call { id, method, mut params, rules, client, mut trace } = call;
+        trace.parent = record::parent(&params).or(trace.parent);
+        let record = Record::begin(&self.calls, &method, rules, &client, trace.clone());
         let prepared = Method::find(&method, rules, &self.capabilities)
             .and_then(|found| Ok((found, self.manner(found, &method, &mut params, rules, &client)?)));
-        let (method, manner) = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => return self.error(Some(&id), rules, &error),
+        let mut asks = false;
+        let outcome = match prepared {
+            Ok((method, manner)) => {
+                let manner = Manner { trace, ..manner };
+                let context = Context::new(rules, client, &params, outbox, manner);
+                let outcome = self.run(&id, method, params, rules, &context).await;
+                context.close();
+                outcome.or_else(|error| match error.kind() {
+                    ErrorKind::InputRequired => {
+                        self.input_required(&id, rules, &context).inspect(|_| asks = true)
+                    }
+                    _ => Err(error),
+                })
+            }
+            Err(error) => Err(error),
         };
-        let context = Context::new(rules, client, &params, outbox, manner);
-        let outcome = self.run(&id, method, params, rules, &context).await;
-        context.close();
-        outcome
-            .or_else(|error| match error.kind() {
-                ErrorKind::InputRequired => self.input_required(&id, rules, &context),
-                _ => Err(error),
-            })
-            .unwrap_or_else(|error| self.error(Some(&id), rules, &error))
+        let reply = outcome.unwrap_or_else(|error| self.error(Some(&id), rules, &error));
+        record.end(if asks { Outcome::InputRequired } else { record::outcome(&reply) });
+        reply
     }
 
     /// The arguments of a tool that its callers repeat in headers.
@@ -161,6 +178,12 @@ impl Dispatcher {
     /// # Errors
     /// The encoded error when the filter is malformed or the caller's revision has no such stream.
     pub fn listen(&self, call: &Call) -> Result<Listen, Reply> {
+        let opened = self.open(call);
+        self.answered(&call.method, call.rules, opened.as_ref().err());
+        opened
+    }
+
+    fn open(&self, call: &Call) -> Result<Listen, Reply> {
         if !call.rules.listen {
             let error = method::not_found(&call.method, call.rules, &self.capabilities);
             return Err(self.error(Some(&call.id), call.rules, &error));
@@ -189,7 +212,7 @@ impl Dispatcher {
     /// An encoded error response. Without an id the newer revisions omit it, the older ones write null.
     #[must_use]
     pub fn error(&self, id: Option<&RequestId>, rules: &'static Rules, error: &Error) -> Reply {
-        Reply { message: wire::failure(id, rules, error), error: Some(error.kind()) }
+        Reply { message: wire::failure(id, rules, error), error: Some(error.kind()), is_tool_error: false }
     }
 
     /// A result without members: the answer to `ping` and `resources/subscribe`.
@@ -353,7 +376,7 @@ enum Caching {
 }
 
 fn done(message: Bytes) -> Reply {
-    Reply { message, error: None }
+    Reply { message, error: None, is_tool_error: false }
 }
 
 fn desk(

@@ -18,6 +18,8 @@ use super::link::Link;
 use super::method::{self, Method};
 use super::params;
 use super::revision::{Revision, Rules};
+use crate::metrics::method_label;
+use crate::trace::Trace;
 
 /// One legacy session's protocol state: revision, client, subscriptions, in-flight ids.
 #[derive(Debug, Default)]
@@ -146,7 +148,7 @@ impl Session {
 
     /// What is known of the client.
     #[must_use]
-    pub fn client(&self) -> &Client {
+    pub fn client(&self) -> &Arc<Client> {
         &self.client
     }
 
@@ -168,9 +170,14 @@ impl Session {
     }
 
     fn on_request(&mut self, request: Request, dispatcher: &Dispatcher) -> Action {
-        let id = request.id.clone();
-        self.answer(request, dispatcher)
-            .unwrap_or_else(|error| Action::Reply(self.refuse(Some(&id), error, dispatcher)))
+        let (id, method) = (request.id.clone(), method_label(&request.method));
+        let action = self
+            .answer(request, dispatcher)
+            .unwrap_or_else(|error| Action::Reply(self.refuse(Some(&id), error, dispatcher)));
+        if let Action::Reply(reply) = &action {
+            dispatcher.answered(method, self.encoding(), Some(reply));
+        }
+        action
     }
 
     fn answer(&mut self, request: Request, dispatcher: &Dispatcher) -> Result<Action, Error> {
@@ -275,7 +282,8 @@ impl Session {
         }
         let Request { id, method, params } = request;
         self.in_flight.insert(id.clone());
-        Ok(Action::Run(Call { id, method, params, rules, client: Arc::clone(&self.client) }))
+        let (client, trace) = (Arc::clone(&self.client), Trace::default());
+        Ok(Action::Run(Call { id, method, params, rules, client, trace }))
     }
 
     fn on_notification(&mut self, notification: &Notification) -> Action {

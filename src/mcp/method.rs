@@ -65,6 +65,12 @@ impl Method {
     }
 }
 
+/// The names of all of them.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.name).chain([LISTEN])
+}
+
 /// Says which methods there are.
 pub(super) fn not_found(name: &str, rules: &Rules, has: &Capabilities) -> Error {
     let known: Vec<&str> = TABLE

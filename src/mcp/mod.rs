@@ -23,6 +23,7 @@ mod link;
 mod method;
 pub mod modern;
 mod params;
+mod record;
 mod rendered;
 pub mod revision;
 mod rounds;

@@ -13,6 +13,7 @@ use super::level::Level;
 use super::method::shortened;
 use super::params::invalid;
 use super::revision::{Revision, Rules};
+use crate::trace::Trace;
 
 /// The key that makes a request modern.
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -40,7 +41,7 @@ pub fn call(request: Request) -> Result<Call, Error> {
     let rules = revision(meta)?;
     let client = Arc::new(client(meta)?);
     let Request { id, method, params } = request;
-    Ok(Call { id, method, params, rules, client })
+    Ok(Call { id, method, params, rules, client, trace: Trace::default() })
 }
 
 /// Before all else: another revision may write the rest of `_meta` differently.

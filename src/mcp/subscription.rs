@@ -317,11 +317,13 @@ mod tests {
     use crate::mcp::fake;
     use crate::mcp::limits::Limits;
     use crate::mcp::revision::Revision;
+    use crate::trace::Trace;
 
     fn listen(dispatcher: &Dispatcher, id: RequestId, filter: &Value) -> Result<Listen, i64> {
         let Value::Object(params) = json!({ "notifications": filter }) else { unreachable!() };
         let (rules, client) = (Revision::MODERN.rules(), Arc::new(Client::default()));
-        let call = Call { id, method: LISTEN.into(), params, rules, client };
+        let trace = Trace::default();
+        let call = Call { id, method: LISTEN.into(), params, rules, client, trace };
         dispatcher.listen(&call).map_err(|reply| decoded(&reply.message)["error"]["code"].as_i64().unwrap())
     }
 

@@ -17,6 +17,15 @@ pub(super) struct Listeners {
     pub(super) serving: TcpListener,
     /// For HTTP-01 and redirects, if it is there already.
     pub(super) acme: Option<TcpListener>,
+    /// For `/metrics`, if it is there already.
+    pub(super) metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// The serving one alone: what else is wanted is bound later.
+    pub(super) fn of(serving: TcpListener) -> Self {
+        Self { serving, acme: None, metrics: None }
+    }
 }
 
 /// What a listener is for: it decides what helps when it cannot be had.
@@ -24,6 +33,7 @@ pub(super) struct Listeners {
 enum Purpose {
     Serving,
     Acme,
+    Metrics,
 }
 
 /// The serving listener at `address`; `[::]` takes IPv4 too, and where there is no IPv6 it is 0.0.0.0.
@@ -35,6 +45,11 @@ pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
 /// for a warning that TLS-ALPN-01 is left alone.
 pub(crate) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
     bind_for(address, Purpose::Acme)
+}
+
+/// The listener for `/metrics`.
+pub(super) fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Error> {
+    bind_for(address, Purpose::Metrics)
 }
 
 fn bind_for(address: SocketAddr, purpose: Purpose) -> Result<TcpListener, Error> {
@@ -89,6 +104,8 @@ fn explain(address: SocketAddr, purpose: Purpose, error: &io::Error) -> Error {
         (io::ErrorKind::PermissionDenied, Purpose::Acme) => {
             format!("{ALLOW_IT}\nor forward port 80 to one from 1024: --acme-port 8080\n{WITHOUT_HTTP_01}")
         }
+        (io::ErrorKind::AddrInUse, Purpose::Metrics) => format!("{find_it}\n{OTHER_METRICS}"),
+        (_, Purpose::Metrics) => OTHER_METRICS.to_owned(),
         (io::ErrorKind::AddrNotAvailable, _) => listen_on_all,
         (_, Purpose::Serving) => "choose another address or port: --bind, --port".to_owned(),
         (_, Purpose::Acme) => {
@@ -102,6 +119,9 @@ const ALLOW_IT: &str = "allow it with: setcap cap_net_bind_service=+ep \"$(comma
     (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE; \
     a container: --sysctl net.ipv4.ip_unprivileged_port_start=0)";
 const WITHOUT_HTTP_01: &str = "or do without it: --acme-challenge tls-alpn-01";
+
+const OTHER_METRICS: &str =
+    "choose another address for them: --metrics-bind 127.0.0.1:9464\nor do without: leave metrics_bind out";
 
 const BACKLOG: i32 = 1024;
 
@@ -127,6 +147,15 @@ mod tests {
         let Err(Error::Run { help, .. }) = bind_acme(address) else { panic!("bound twice") };
         assert!(help.contains("ss -ltnp") && help.contains("--acme-challenge tls-alpn-01"), "{help}");
         assert!(!help.contains("--port"), "{help}");
+    }
+
+    #[tokio::test]
+    async fn metrics_that_cannot_be_served_are_explained_with_their_own_option() {
+        let first = bind_metrics("127.0.0.1:0".parse().unwrap()).unwrap();
+        for address in [first.local_addr().unwrap(), "192.0.2.1:0".parse().unwrap()] {
+            let Err(Error::Run { help, .. }) = bind_metrics(address) else { panic!("bound {address}") };
+            assert!(help.contains("--metrics-bind") && !help.contains("--port"), "{help}");
+        }
     }
 
     #[test]

@@ -43,12 +43,9 @@ impl Inherited {
     /// The listeners that `config` asks for: those that were passed on, the others bound now.
     pub(super) fn listeners(mut self, config: &Config) -> Result<Listeners, Error> {
         let acme_port = certificates::wants_acme(config).then_some(config.certificates.acme_port);
-        let for_acme = |socket: &Socket| match socket.name.as_deref() {
-            Some(ACME) => true,
-            Some(SERVING) => false,
-            _ => Some(socket.port) == acme_port,
-        };
-        let acme = self.0.iter().position(for_acme).map(|at| self.0.remove(at));
+        let metrics_port = config.metrics_bind.map(|address| address.port());
+        let acme = self.take_for(ACME, acme_port);
+        let metrics = self.take_for(METRICS, metrics_port);
         let serving = (!self.0.is_empty()).then(|| self.0.remove(0));
         if let Some(left) = self.0.first() {
             return Err(too_many(left.port));
@@ -58,6 +55,9 @@ impl Inherited {
                 "a socket was passed on for HTTP-01, but no certificate is asked of a CA: it is not served"
             );
         }
+        if let (Some(_), None) = (&metrics, metrics_port) {
+            warn!("a socket was passed on for metrics, but there is no metrics_bind: it is not served");
+        }
         let serving = match serving {
             Some(socket) => {
                 warn_of_another_port(config.port, socket.port);
@@ -66,7 +66,17 @@ impl Inherited {
             None => bind::bind(config.address())?,
         };
         let acme = acme.filter(|_| acme_port.is_some()).map(adopt).transpose()?;
-        Ok(Listeners { serving, acme })
+        let metrics = metrics.filter(|_| metrics_port.is_some()).map(adopt).transpose()?;
+        Ok(Listeners { serving, acme, metrics })
+    }
+
+    /// Takes out the socket of that name, or one for that port that is not named for something else.
+    fn take_for(&mut self, name: &str, port: Option<u16>) -> Option<Socket> {
+        let is_it = |socket: &Socket| match socket.name.as_deref() {
+            Some(other @ (SERVING | ACME | METRICS)) => other == name,
+            _ => Some(socket.port) == port,
+        };
+        self.0.iter().position(is_it).map(|at| self.0.remove(at))
     }
 }
 
@@ -95,7 +105,9 @@ fn warn_of_another_port(configured: Option<u16>, port: u16) {
 fn too_many(port: u16) -> Error {
     Error::Run {
         what: "too many sockets were passed on".to_owned(),
-        cause: format!("docquay serves one port, and one for HTTP-01; port {port} is left over"),
+        cause: format!(
+            "docquay serves one port, one for HTTP-01 and one for metrics; port {port} is left over"
+        ),
         help: "keep one ListenStream= for each; [::]:443 takes IPv4 too".to_owned(),
     }
 }
@@ -112,6 +124,8 @@ fn unusable(cause: String) -> Error {
 const SERVING: &str = "serve";
 /// `FileDescriptorName=` of the socket for HTTP-01 and redirects.
 const ACME: &str = "acme";
+/// `FileDescriptorName=` of the socket for `/metrics`.
+const METRICS: &str = "metrics";
 const HELP: &str = "in the socket unit, use ListenStream= with a TCP port, and leave out Accept=yes";
 
 #[cfg(test)]
@@ -146,6 +160,22 @@ mod tests {
             let listeners = Inherited(vec![acme, serving]).listeners(&config(&domain)).unwrap();
             assert_eq!(listeners.serving.local_addr().unwrap().port(), wanted);
             assert_eq!(listeners.acme.unwrap().local_addr().unwrap().port(), other);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_for_metrics_by_its_name_or_its_port_and_not_served_unless_they_are_wanted() {
+        for (name, wanted) in [(None, true), (Some(METRICS), true), (Some(METRICS), false)] {
+            let (serving, metrics) = (socket(None), socket(name));
+            let (serving_port, metrics_port) = (serving.port, metrics.port);
+            let port = if name.is_some() { 9464 } else { metrics_port };
+            let bind = format!("127.0.0.1:{port}");
+            let options = [("metrics_bind", bind.as_str())];
+            let config = config(if wanted { &options } else { &[] });
+            let listeners = Inherited(vec![metrics, serving]).listeners(&config).unwrap();
+            assert_eq!(listeners.serving.local_addr().unwrap().port(), serving_port);
+            let served = listeners.metrics.map(|listener| listener.local_addr().unwrap().port());
+            assert_eq!(served, wanted.then_some(metrics_port));
         }
     }
 

@@ -154,9 +154,8 @@ fn tell(library: &Library, changed: bool) {
 /// settled at the start.
 fn applies_at_once(key: &str) -> bool {
     match key {
-        "base_url" | "allow_host" | "allow_origin" | "trusted_proxies" | "sse_keep_alive" | "log_level" => {
-            true
-        }
+        "base_url" | "allow_host" | "allow_origin" | "trusted_proxies" | "sse_keep_alive" => true,
+        "log_level" | "access_log" | "log_queries" => true,
         // The store of sessions is as old as the process.
         "limits.mcp.sessions" | "limits.mcp.session_idle" => false,
         _ => concerns_documents(key) || PARTS.iter().any(|part| key.starts_with(part)),

@@ -4,15 +4,15 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
 use super::access::{self, Door};
 use super::notify::Notify;
-use super::{certificates, plural, reach};
+use super::{certificates, observe, plural, reach};
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Log};
 use crate::docs::{Library, Urls};
 use crate::entropy::SystemEntropy;
 use crate::http::{Access, Checks, Gate, Handler, Path, Route, Router, Terms};
@@ -20,6 +20,7 @@ use crate::mcp::catalog::CacheScope;
 use crate::mcp::dispatch::Dispatcher;
 use crate::mcp::tools::{self, Tools};
 use crate::mcp::transport::{self, Hub, sse_legacy, streamable};
+use crate::metrics;
 use crate::provision::Challenges;
 use crate::shutdown::Shutdown;
 use crate::web::{self, Site};
@@ -33,6 +34,8 @@ pub(super) struct Standing {
     /// None: plain HTTP.
     pub(super) secured: Option<OverTls>,
     pub(super) door: Door,
+    /// Of the first router; those that replace it have the same routes and count on.
+    requests: OnceLock<Arc<metrics::Http>>,
     /// Begins with the wish to end, and says so at `/readyz`; the drain may come later.
     pub(super) leaving: Shutdown,
     pub(super) shutdown: Shutdown,
@@ -57,18 +60,20 @@ impl Standing {
         shutdown: Shutdown,
     ) -> Self {
         let urls = Urls::new(&reach::base(config, address));
-        let tools = Arc::new(Tools::new(Arc::clone(&library), options(urls, &door)));
+        let tools = Arc::new(Tools::new(Arc::clone(&library), options(&config.log, urls, &door)));
         let dispatcher = Dispatcher::new(Arc::clone(&tools) as _, config.mcp.clone(), shutdown.clone());
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy::new()));
         let hub = Arc::new(Hub::new(Arc::new(dispatcher), streaming(config), clock, entropy));
-        Self { address, library, tools, hub, secured, door, leaving, shutdown }
+        let requests = OnceLock::new();
+        Self { address, library, tools, hub, secured, door, requests, leaving, shutdown }
     }
 
     /// Everything that follows from the configuration, over what stands.
     pub(super) fn terms(&self, config: &Config) -> Arc<Terms> {
         let urls = Urls::new(&reach::base(config, self.address));
-        let tools = self.tools.with_options(options(urls.clone(), &self.door));
-        let dispatcher = Dispatcher::new(Arc::new(tools), config.mcp.clone(), self.shutdown.clone());
+        let tools = self.tools.with_options(options(&config.log, urls.clone(), &self.door));
+        let dispatcher = Dispatcher::new(Arc::new(tools), config.mcp.clone(), self.shutdown.clone())
+            .with_metrics(Arc::clone(self.hub.calls()));
         let hub = Arc::new(self.hub.successor(Arc::new(dispatcher), streaming(config)));
         let mut site = Site::new(Arc::clone(&self.library), urls);
         site.private = self.door.is_private();
@@ -76,8 +81,10 @@ impl Standing {
         site.gate = self.secured.as_ref().map(|secured| secured.gate.clone());
         let challenge = self.secured.as_ref().map(|secured| secured.challenges.route());
         let table = challenge.into_iter().chain(routes(&Arc::new(site), &hub)).collect();
-        let mut router = Router::new(table, reach::policy(config, self.address));
-        router = router.with_guard(self.door.admission(config));
+        let router = Router::new(table, reach::policy(config, self.address));
+        let requests = self.requests.get_or_init(|| Arc::clone(router.metrics()));
+        let mut router = observe::logged(router.with_metrics(Arc::clone(requests)), &config.log)
+            .with_guard(self.door.admission(config));
         if let Some(secured) = &self.secured {
             router = router.with_gate(secured.gate.clone());
         }
@@ -138,8 +145,8 @@ impl fmt::Debug for Standing {
 }
 
 /// What is behind a token is for its bearer's cache alone.
-fn options(urls: Urls, door: &Door) -> tools::Options {
-    let mut options = tools::Options::new(urls);
+fn options(log: &Log, urls: Urls, door: &Door) -> tools::Options {
+    let mut options = observe::tools(log, urls);
     if door.is_private() {
         options.scope = CacheScope::Private;
     }

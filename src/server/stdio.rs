@@ -5,11 +5,11 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::signals::Wish;
-use super::{Error, documents, listen_for_signals, reach, reload};
+use super::{Error, documents, listen_for_signals, observe, reach, reload};
 use crate::config::Config;
 use crate::docs::Urls;
 use crate::mcp::dispatch::Dispatcher;
-use crate::mcp::tools::{self, Tools};
+use crate::mcp::tools::Tools;
 use crate::mcp::transport::stdio;
 use crate::shutdown;
 
@@ -24,7 +24,7 @@ pub async fn stdio(config: Config) -> Result<(), Error> {
     let (trigger, shutdown) = shutdown::channel();
     // Nothing is served from here: links lead to where the same configuration serves over HTTP.
     let urls = Urls::new(&reach::base(&config, config.address()));
-    let catalog = Arc::new(Tools::new(Arc::clone(&library), tools::Options::new(urls)));
+    let catalog = Arc::new(Tools::new(Arc::clone(&library), observe::tools(&config.log, urls)));
     let dispatcher = Dispatcher::new(Arc::clone(&catalog) as _, config.mcp.clone(), shutdown.clone());
     let mut tasks = JoinSet::new();
     documents::keep_current(&mut tasks, &library, &catalog, &shutdown);

@@ -23,6 +23,8 @@ mod harness;
 mod http;
 mod legacy;
 mod modern;
+#[cfg(feature = "cli")]
+mod observe;
 #[cfg(all(feature = "docs", feature = "outbound"))]
 mod outbound;
 #[cfg(feature = "acme")]

@@ -1,5 +1,5 @@
 //! Running docquay as an operator does: the built binary, its signals, its restarts, the service manager, and the
-//! programs that stand in front of it.
+//! programs that stand in front of it or watch it.
 //!
 //! They need more than Rust, so plain `cargo test` leaves them out: `tests/run ops` installs what is missing and runs
 //! them. A missing program is a failure that names its Debian package, never a skip. Everything stays on loopback.
@@ -14,6 +14,7 @@ mod drain;
 mod harness;
 mod load;
 mod manners;
+mod metrics;
 #[allow(dead_code, reason = "shared with the tests against a CA")]
 #[path = "../pebble/harness/ports.rs"]
 mod ports;

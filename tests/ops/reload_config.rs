@@ -156,6 +156,7 @@ async fn a_session_goes_on_and_hears_what_the_new_sources_changed() {
     assert_eq!(stream.head().await.status, 200);
     folder.write("docquay.toml", "source = [\"docs\", \"more\"]\nbase_url = \"https://docs.example.net\"\n");
     reloaded(&server, "the configuration changed").await;
+    assert_eq!(stream.event().await.unwrap().data, "", "the priming event");
     assert!(stream.event().await.unwrap().data.contains("notifications/resources/list_changed"));
     let search = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {
         "name": "search", "arguments": { "query": "cranes" } } });

@@ -13,6 +13,7 @@ mod empty_root;
 mod faults;
 mod harness;
 mod issuance;
+mod metrics;
 mod network;
 mod outbound_proxy;
 mod reload;

@@ -23,6 +23,14 @@ pub struct Client {
 }
 
 impl Client {
+    /// Its name, cut to 64 characters: it is the client's to choose.
+    #[must_use]
+    pub fn short_name(&self) -> Option<&str> {
+        let name = self.name.as_deref()?;
+        let end = name.char_indices().nth(64).map_or(name.len(), |(end, _)| end);
+        name.get(..end)
+    }
+
     /// The log messages it wants.
     pub(in crate::mcp) fn level(&self) -> Option<Level> {
         self.link.as_ref().map(|link| link.level()).or(self.level)

@@ -45,7 +45,8 @@ impl Dispatcher {
             // The model can mend it: server/tools reports failed executions as results.
             None => ToolResult::error(self.too_slow()),
         };
-        Ok(self.result(id, rules, &result, Caching::Never))
+        let reply = self.result(id, rules, &result, Caching::Never);
+        Ok(Reply { is_tool_error: result.is_error, ..reply })
     }
 
     /// A call whose handler may begin a task: from then on it runs by itself.

@@ -11,7 +11,7 @@ use crate::mcp::fake;
 fn call(rules: &'static Rules, method: &str, params: Value) -> Call {
     let Value::Object(params) = params else { panic!("an object") };
     let (id, method) = (RequestId::Number(1), method.into());
-    Call { id, method, params, rules, client: Arc::default() }
+    Call { id, method, params, rules, client: Arc::default(), trace: Trace::default() }
 }
 
 async fn answer(dispatcher: &Dispatcher, rules: &'static Rules, method: &str, params: Value) -> Value {
@@ -127,4 +127,37 @@ async fn a_stream_is_opened_by_the_modern_era_alone() {
         let call = call(rules, "subscriptions/listen", json!({ "notifications": {} }));
         assert_eq!(dispatcher.listen(&call).unwrap_err().error, Some(ErrorKind::MethodNotFound));
     }
+}
+
+#[tokio::test]
+async fn a_call_is_counted_by_how_it_ended_and_one_that_is_dropped_as_cancelled() {
+    let (dispatcher, _fake, _trigger) = fake::dispatcher();
+    let legacy = Revision::V2025_03_26.rules();
+    answer(&dispatcher, modern(), "tools/call", json!({ "name": "echo", "arguments": {} })).await;
+    answer(&dispatcher, modern(), "tools/call", json!({ "name": "picky", "arguments": {} })).await;
+    answer(&dispatcher, legacy, "tools/call", json!({ "name": "picky", "arguments": {} })).await;
+    answer(&dispatcher, modern(), "nonsense", json!({})).await;
+    let stuck = call(modern(), "tools/call", json!({ "name": "stuck", "arguments": {} }));
+    let work = dispatcher.answer(stuck, Outbox::closed());
+    timeout(Duration::from_millis(1), work).await.expect_err("dropped at work");
+    let counted: std::collections::BTreeMap<_, _> = dispatcher.metrics().calls().collect();
+    let expected = [
+        (["other", "2026-07-28", "method_not_found"], 1),
+        (["tools/call", "2025-03-26", "invalid_params"], 1),
+        (["tools/call", "2026-07-28", "cancelled"], 1),
+        (["tools/call", "2026-07-28", "ok"], 1),
+        (["tools/call", "2026-07-28", "tool_error"], 1),
+    ];
+    assert_eq!(counted, expected.into());
+}
+
+#[tokio::test]
+async fn a_dispatcher_counts_on_where_the_one_before_it_did() {
+    let (first, _fake, _trigger) = fake::dispatcher();
+    let (second, _fake, _trigger) = fake::dispatcher();
+    let second = Arc::into_inner(second).unwrap().with_metrics(Arc::clone(first.metrics()));
+    answer(&first, modern(), "tools/list", json!({})).await;
+    answer(&second, modern(), "tools/list", json!({})).await;
+    let counted: Vec<_> = first.metrics().calls().collect();
+    assert_eq!(counted, [(["tools/list", "2026-07-28", "ok"], 2)]);
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::dispatch::{Call, Dispatcher, Reply};
+use super::dispatch::{Call, Client, Dispatcher, Reply};
 use super::jsonrpc::{Invalid, Message, RequestId};
 use super::legacy::{self, Action};
 use super::revision::Rules;
@@ -69,6 +69,12 @@ impl<W> Session<W> {
     #[must_use]
     pub fn encoding(&self) -> &'static Rules {
         self.lock().protocol.encoding()
+    }
+
+    /// What is known of the client.
+    #[must_use]
+    pub fn client(&self) -> Arc<Client> {
+        Arc::clone(self.lock().protocol.client())
     }
 
     /// A copy of the URIs it subscribed to.

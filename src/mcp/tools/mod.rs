@@ -8,6 +8,7 @@ mod changes;
 mod cut;
 mod definitions;
 mod fetch;
+mod journal;
 mod outline;
 mod resources;
 mod search;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::broadcast;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::catalog::{
     Answer, CacheScope, Catalog, Changes, Completion, Freshness, Listing, Reference, Resource,
@@ -30,7 +31,9 @@ use super::dispatch::Context;
 use super::error::{Error, ErrorKind};
 use super::jsonrpc::Object;
 use crate::docs::{Index, Library, State, Urls};
+use crate::metrics::{self, ToolOutcome};
 use crate::shutdown::Shutdown;
+use crate::trace::Trace;
 use args::Arguments;
 
 /// How the tools present the documents.
@@ -43,13 +46,16 @@ pub struct Options {
     pub scope: CacheScope,
     /// What is documented, as it stands in a sentence: `this server's documentation`.
     pub subject: String,
+    /// Logs the text of each search. Default: nobody's questions are.
+    pub log_queries: bool,
 }
 
 impl Options {
     /// Open to anyone, about "this server's documentation".
     #[must_use]
     pub fn new(urls: Urls) -> Self {
-        Self { urls, scope: CacheScope::Public, subject: "this server's documentation".to_owned() }
+        let subject = "this server's documentation".to_owned();
+        Self { urls, scope: CacheScope::Public, subject, log_queries: false }
     }
 }
 
@@ -59,6 +65,7 @@ pub struct Tools {
     library: Arc<Library>,
     options: Options,
     changes: broadcast::Sender<Arc<Changes>>,
+    metrics: Arc<metrics::Tools>,
 }
 
 /// What the tools read for one call: one snapshot, so that an answer never mixes two indexes.
@@ -91,14 +98,21 @@ impl Tools {
     #[must_use]
     pub fn new(library: Arc<Library>, options: Options) -> Self {
         let (changes, _) = broadcast::channel(CHANGES_WAITING);
-        Self { library, options, changes }
+        Self { library, options, changes, metrics: Arc::default() }
+    }
+
+    /// What is counted of its calls.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<metrics::Tools> {
+        &self.metrics
     }
 
     /// The tools over the same library, presented otherwise. Who listens to the one hears what [`watch`](Self::watch)
-    /// of either announces.
+    /// of either announces, and their calls are counted together.
     #[must_use]
     pub fn with_options(&self, options: Options) -> Self {
-        Self { library: Arc::clone(&self.library), options, changes: self.changes.clone() }
+        let (library, metrics) = (Arc::clone(&self.library), Arc::clone(&self.metrics));
+        Self { library, options, changes: self.changes.clone(), metrics }
     }
 
     /// Announces what each reload changed until `shutdown` drains. The caller owns the task.
@@ -119,19 +133,24 @@ impl Tools {
     }
 
     /// Runs a tool on the index as it is now.
-    async fn call(&self, name: &str, arguments: Object) -> Result<ToolResult, Error> {
+    async fn call(&self, name: &str, arguments: Object, trace: &Trace) -> Result<ToolResult, Error> {
         let run: fn(&View<'_>, &Arguments) -> Result<Value, Refusal> = match name {
             "search" => search::run,
             "fetch" => fetch::run,
             "outline" => outline::run,
             _ => {
+                self.metrics.called(name, ToolOutcome::Refused);
                 let message = format!("no tool {name:?}; the tools are search, fetch and outline");
                 return Err(Error::new(ErrorKind::InvalidParams, message));
             }
         };
         let index = self.index().await;
         let view = View { index: &index, urls: &self.options.urls, state: self.library.state() };
-        match run(&view, &Arguments::new(arguments)) {
+        let arguments = Arguments::new(arguments);
+        let begun = Instant::now();
+        let outcome = run(&view, &arguments);
+        self.note(name, &arguments, &outcome, begun.elapsed(), trace);
+        match outcome {
             Ok(value) => Ok(ToolResult::structured(value)),
             Err(Refusal::Nothing(advice)) => Ok(ToolResult::error(advice)),
             Err(Refusal::Arguments(advice)) => Err(Error::new(ErrorKind::InvalidParams, advice)),
@@ -152,9 +171,9 @@ impl Catalog for Tools {
         &'a self,
         name: &'a str,
         arguments: Object,
-        _context: &'a Context,
+        context: &'a Context,
     ) -> Answer<'a, ToolResult> {
-        Box::pin(async move { self.call(name, arguments).await })
+        Box::pin(async move { self.call(name, arguments, context.trace()).await })
     }
 
     fn resources<'a>(&'a self, cursor: Option<&'a str>) -> Answer<'a, Listing<Resource>> {

@@ -40,6 +40,11 @@ pub(super) fn run(view: &View<'_>, arguments: &Arguments) -> Result<Value, Refus
     Ok(Value::Object(answer))
 }
 
+/// What is searched for.
+pub(super) fn asked(arguments: &Arguments) -> Option<String> {
+    arguments.text(&QUERY).ok().flatten()
+}
+
 fn result(view: &View<'_>, hit: &Hit) -> Option<Value> {
     let page = view.index.pages().get(hit.page)?;
     let section = page.sections.get(hit.section)?;

@@ -16,6 +16,7 @@ use crate::mcp::error::Error;
 use crate::mcp::jsonrpc::RequestId;
 use crate::mcp::revision::{Revision, Rules};
 use crate::mcp::session::Store;
+use crate::metrics::Calls;
 
 /// How the transports over HTTP stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +81,12 @@ impl Hub {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// What is counted of the calls.
+    #[must_use]
+    pub fn calls(&self) -> &Arc<Calls> {
+        self.dispatcher.metrics()
     }
 
     /// The streams of a new session on `/mcp`.

@@ -4,6 +4,7 @@
 //! `stdio` a pair of pipes. The two over HTTP share a [`Hub`].
 
 mod accept;
+mod asked;
 mod headers;
 mod hub;
 mod replay;

@@ -11,6 +11,7 @@ use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::mpsc;
 
 use super::accept;
+use super::asked::Asked;
 use super::headers::VERSION;
 use super::hub::{Hub, Wire};
 use super::work::{self, Outcome, Work};
@@ -22,6 +23,7 @@ use crate::mcp::jsonrpc::{self, Incoming, Message};
 use crate::mcp::legacy;
 use crate::mcp::revision::{Revision, Rules};
 use crate::mcp::session::{Hold, Session, Store};
+use crate::trace::Trace;
 
 /// The handler of `/sse`: each GET is a session.
 #[derive(Debug)]
@@ -85,6 +87,7 @@ impl Messages {
         if !accept::sends_json(request.headers()) {
             return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json\n");
         }
+        let mut asked = Asked::of(&request);
         let hold = hub.sessions.get(&id, request.caller());
         let Some((hold, sender)) = hold.and_then(|hold| Some((hold.clone(), hold.wire().sender()?))) else {
             return text(StatusCode::NOT_FOUND, "no such session: open /sse anew\n");
@@ -96,10 +99,14 @@ impl Messages {
         };
         match jsonrpc::parse(&body) {
             Ok(incoming) => {
+                asked.read(&incoming);
                 if let Incoming::Single(message) = &incoming {
                     hold.resume_at(message, spoken);
                 }
-                take(hub, &hold, sender, incoming)
+                let response = take(hub, &hold, sender, &asked.trace, incoming);
+                // After it: the revision and the client's name may have come with it.
+                asked.held(&hold);
+                asked.answered(response)
             }
             Err(invalid) => {
                 hub.refuse(StatusCode::BAD_REQUEST, invalid.id.as_ref(), hold.encoding(), &invalid.error)
@@ -127,14 +134,14 @@ fn spoken(headers: &HeaderMap) -> &'static Rules {
 }
 
 /// Takes what a POST brought: accepted at once, answered on the stream.
-fn take(hub: &Arc<Hub>, hold: &Hold<Wire>, sender: Sender, incoming: Incoming) -> Response {
+fn take(hub: &Arc<Hub>, hold: &Hold<Wire>, sender: Sender, trace: &Trace, incoming: Incoming) -> Response {
     let (outbox, notes) = Outbox::channel(hub.dispatcher.limits().stream_queue);
     let outcome = match incoming {
         Incoming::Single(message) => match discovery(hub, hold, &message) {
             Some(reply) => Outcome::Reply(reply),
-            None => work::of_message(hub, hold, message, outbox),
+            None => work::of_message(hub, hold, message, trace, outbox),
         },
-        Incoming::Batch(batch) => match work::of_batch(hub, hold, batch, &outbox) {
+        Incoming::Batch(batch) => match work::of_batch(hub, hold, batch, trace, &outbox) {
             Ok(outcome) => outcome,
             Err(refusal) => return json(StatusCode::BAD_REQUEST, refusal.message),
         },
@@ -153,7 +160,7 @@ fn discovery(hub: &Hub, hold: &Hold<Wire>, message: &Message) -> Option<Reply> {
     (request.method == "server/discover").then(|| {
         let error =
             Error::new(ErrorKind::MethodNotFound, "this transport is of the older era: send initialize");
-        hub.dispatcher.error(Some(&request.id), hold.encoding(), &error)
+        hub.dispatcher.refuse(&request.id, &request.method, hold.encoding(), &error)
     })
 }
 

@@ -31,6 +31,7 @@ use crate::mcp::legacy::{Action, Session};
 use crate::mcp::modern;
 use crate::mcp::revision::Revision;
 use crate::mcp::subscription::{self, Feed};
+use crate::metrics::method_label;
 use crate::shutdown::Shutdown;
 
 /// Serves one client until its input ends, its output is gone, or the drain.
@@ -163,12 +164,12 @@ impl Connection {
     }
 
     async fn on_modern(&mut self, request: Request) {
-        let id = request.id.clone();
+        let (id, method) = (request.id.clone(), method_label(&request.method));
         match modern::call(request) {
             Ok(call) if call.method == subscription::LISTEN => self.listen(call).await,
             Ok(call) => self.run(call, self.queue.clone()).await,
             Err(error) => {
-                let reply = self.dispatcher.error(Some(&id), Revision::MODERN.rules(), &error);
+                let reply = self.dispatcher.refuse(&id, method, Revision::MODERN.rules(), &error);
                 self.send(reply.message).await;
             }
         }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
 
+use super::asked::Asked;
 use super::hub::Hub;
 use super::{accept, headers};
 use crate::http::{Handler, Request, Response, method_not_allowed};
@@ -60,19 +61,24 @@ impl Endpoint {
             let error = Error::new(ErrorKind::InvalidRequest, "send Content-Type: application/json");
             return self.hub.refuse_unread(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, &error);
         }
+        let mut asked = Asked::of(&request);
         let body = match request.body().await {
             Ok(body) => body,
             Err(error) => return error.response(),
         };
-        match jsonrpc::parse(&body) {
-            Ok(incoming) if is_modern(request.headers(), &incoming) => {
-                modern::post(&self.hub, request.headers(), incoming).await
-            }
-            Ok(incoming) => legacy::post(&self.hub, &request, incoming).await,
+        let incoming = match jsonrpc::parse(&body) {
+            Ok(incoming) => incoming,
             Err(invalid) => {
-                self.hub.refuse_unread(StatusCode::BAD_REQUEST, invalid.id.as_ref(), &invalid.error)
+                return self.hub.refuse_unread(StatusCode::BAD_REQUEST, invalid.id.as_ref(), &invalid.error);
             }
-        }
+        };
+        asked.read(&incoming);
+        let response = if is_modern(request.headers(), &incoming) {
+            modern::post(&self.hub, &mut asked, request.headers(), incoming).await
+        } else {
+            legacy::post(&self.hub, &mut asked, &request, incoming).await
+        };
+        asked.answered(response)
     }
 }
 

@@ -9,6 +9,7 @@ use super::hub::{Hub, Wire};
 use crate::mcp::dispatch::{Call, Outbox, Reply};
 use crate::mcp::jsonrpc::{Invalid, Message};
 use crate::mcp::session::{Hold, Step};
+use crate::trace::Trace;
 
 /// Work on its way; dropping it stops it. It gives no reply if it was cancelled.
 pub(super) type Work = Pin<Box<dyn Future<Output = Vec<Reply>> + Send>>;
@@ -30,8 +31,14 @@ pub(super) fn of_call(hub: &Hub, call: Call, outbox: Outbox) -> Work {
 }
 
 /// Gives a session one message.
-pub(super) fn of_message(hub: &Hub, hold: &Hold<Wire>, message: Message, outbox: Outbox) -> Outcome {
-    of_step(hub, hold.on(message, &hub.dispatcher), outbox)
+pub(super) fn of_message(
+    hub: &Hub,
+    hold: &Hold<Wire>,
+    message: Message,
+    trace: &Trace,
+    outbox: Outbox,
+) -> Outcome {
+    of_step(hub, hold.on(message, &hub.dispatcher), trace, outbox)
 }
 
 /// Gives a session a batch; its requests run at once, their replies come in the order they finish.
@@ -42,12 +49,13 @@ pub(super) fn of_batch(
     hub: &Hub,
     hold: &Hold<Wire>,
     batch: Vec<Result<Message, Invalid>>,
+    trace: &Trace,
     outbox: &Outbox,
 ) -> Result<Outcome, Reply> {
     let mut replies = Vec::new();
     let mut running: JoinSet<Vec<Reply>> = JoinSet::new();
     for step in hold.on_batch(batch, &hub.dispatcher)? {
-        match of_step(hub, step, outbox.clone()) {
+        match of_step(hub, step, trace, outbox.clone()) {
             Outcome::Accepted => {}
             Outcome::Reply(reply) => replies.push(reply),
             Outcome::Work(work) => drop(running.spawn(work)),
@@ -64,10 +72,11 @@ pub(super) fn of_batch(
     })))
 }
 
-fn of_step(hub: &Hub, step: Step<Wire>, outbox: Outbox) -> Outcome {
+fn of_step(hub: &Hub, step: Step<Wire>, trace: &Trace, outbox: Outbox) -> Outcome {
     match step {
         Step::Run(call, run) => {
             let dispatcher = Arc::clone(&hub.dispatcher);
+            let call = Call { trace: trace.clone(), ..call };
             Outcome::Work(Box::pin(async move {
                 run.to_end(dispatcher.answer(call, outbox)).await.into_iter().collect()
             }))

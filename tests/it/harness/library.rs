@@ -14,6 +14,7 @@ use docquay::mcp::revision::{Revision, Rules};
 use docquay::mcp::tools::{self, Tools};
 use docquay::mcp::{ErrorKind, Limits};
 use docquay::shutdown::{self, Trigger};
+use docquay::trace::Trace;
 
 /// Where the tests' server says it lives.
 pub(crate) const BASE: &str = "http://localhost:8080";
@@ -113,6 +114,7 @@ impl Server {
             params: params.as_object().unwrap().clone(),
             rules,
             client: Arc::new(Client::default()),
+            trace: Trace::default(),
         };
         let reply = self.dispatcher.answer(call, Outbox::closed()).await;
         super::record::message(rules.name, method, &reply.message);

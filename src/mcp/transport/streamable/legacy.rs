@@ -15,34 +15,44 @@ use crate::mcp::jsonrpc::{Incoming, Message, RequestId};
 use crate::mcp::legacy;
 use crate::mcp::session::{Hold, OpenError, Session};
 use crate::mcp::transport::accept;
+use crate::mcp::transport::asked::Asked;
 use crate::mcp::transport::headers;
 use crate::mcp::transport::hub::{Hub, Wire};
 use crate::mcp::transport::replay::Purpose;
 use crate::mcp::transport::respond::{self, Answer, Era, Shape};
 use crate::mcp::transport::work::{self, Outcome};
 
-pub(super) async fn post(hub: &Arc<Hub>, request: &Request, incoming: Incoming) -> Response {
+pub(super) async fn post(
+    hub: &Arc<Hub>,
+    asked: &mut Asked,
+    request: &Request,
+    incoming: Incoming,
+) -> Response {
     let id = match &incoming {
         Incoming::Single(Message::Request(request)) => Some(request.id.clone()),
         Incoming::Single(_) | Incoming::Batch(_) => None,
     };
     let incoming = match incoming {
-        Incoming::Single(message) if is_initialize(&message) => return initialize(hub, request, message),
+        Incoming::Single(message) if is_initialize(&message) => {
+            return initialize(hub, asked, request, message);
+        }
         other => other,
     };
     let hold = match session(hub, request, id.as_ref()) {
         Ok(hold) => hold,
         Err(refusal) => return *refusal,
     };
+    asked.held(&hold);
+    let trace = &asked.trace;
     let form = accept::form(request.headers());
     let (outbox, notes) = respond::outbox(hub, form);
     let (outcome, shape) = match incoming {
-        Incoming::Single(message) => (work::of_message(hub, &hold, message, outbox), Shape::Single),
+        Incoming::Single(message) => (work::of_message(hub, &hold, message, trace, outbox), Shape::Single),
         Incoming::Batch(_) if !hold.encoding().batches => {
             let error = legacy::no_batches(hold.encoding());
             return hub.refuse_unread(StatusCode::BAD_REQUEST, None, &error);
         }
-        Incoming::Batch(batch) => match work::of_batch(hub, &hold, batch, &outbox) {
+        Incoming::Batch(batch) => match work::of_batch(hub, &hold, batch, trace, &outbox) {
             Ok(outcome) => (outcome, Shape::Batch),
             Err(refusal) => return json(StatusCode::BAD_REQUEST, refusal.message),
         },
@@ -56,7 +66,7 @@ pub(super) async fn post(hub: &Arc<Hub>, request: &Request, incoming: Incoming) 
 }
 
 /// A new session, whatever session the request names: a client that lost its own starts so.
-fn initialize(hub: &Arc<Hub>, request: &Request, message: Message) -> Response {
+fn initialize(hub: &Arc<Hub>, asked: &mut Asked, request: &Request, message: Message) -> Response {
     let mut protocol = legacy::Session::new();
     let legacy::Action::Reply(reply) = protocol.on(message, &hub.dispatcher) else {
         return empty(StatusCode::ACCEPTED);
@@ -70,6 +80,7 @@ fn initialize(hub: &Arc<Hub>, request: &Request, message: Message) -> Response {
     } else {
         return json(StatusCode::BAD_REQUEST, reply.message);
     };
+    asked.held(&session);
     let id = HeaderValue::from_str(session.id());
     let (era, form) = (Era::Legacy(session), accept::form(request.headers()));
     let answer = Answer { hub: Arc::clone(hub), era, form, shape: Shape::Single };

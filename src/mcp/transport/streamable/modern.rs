@@ -15,12 +15,19 @@ use crate::mcp::jsonrpc::{Incoming, Message, Request};
 use crate::mcp::modern;
 use crate::mcp::revision::Revision;
 use crate::mcp::transport::accept;
+use crate::mcp::transport::asked::Asked;
 use crate::mcp::transport::headers;
 use crate::mcp::transport::hub::Hub;
 use crate::mcp::transport::respond::{self, Answer, Era, Shape};
 use crate::mcp::transport::work;
+use crate::metrics::method_label;
 
-pub(super) async fn post(hub: &Arc<Hub>, headers: &HeaderMap, incoming: Incoming) -> Response {
+pub(super) async fn post(
+    hub: &Arc<Hub>,
+    asked: &mut Asked,
+    headers: &HeaderMap,
+    incoming: Incoming,
+) -> Response {
     let refuse = |error| hub.refuse_unread(StatusCode::BAD_REQUEST, None, &error);
     let request = match incoming {
         Incoming::Single(Message::Request(request)) => request,
@@ -33,8 +40,12 @@ pub(super) async fn post(hub: &Arc<Hub>, headers: &HeaderMap, incoming: Incoming
             return refuse(invalid("this protocol version has no batches: send one message per POST"));
         }
     };
-    let id = request.id.clone();
-    match read(hub, headers, request) {
+    let (id, method) = (request.id.clone(), method_label(&request.method));
+    let call = read(hub, headers, request).map(|call| Call { trace: asked.trace.clone(), ..call });
+    if let Ok(call) = &call {
+        asked.called(call);
+    }
+    match call {
         Ok(call) if call.method == LISTEN => listen(hub, &call),
         Ok(call) => {
             let form = accept::form(headers);
@@ -43,7 +54,10 @@ pub(super) async fn post(hub: &Arc<Hub>, headers: &HeaderMap, incoming: Incoming
             let answer = Answer { hub: Arc::clone(hub), era: Era::Modern, form, shape: Shape::Single };
             answer.run(work, notes).await
         }
-        Err(error) => hub.refuse(StatusCode::BAD_REQUEST, Some(&id), Revision::MODERN.rules(), &error),
+        Err(error) => {
+            let reply = hub.dispatcher.refuse(&id, method, Revision::MODERN.rules(), &error);
+            json(StatusCode::BAD_REQUEST, reply.message)
+        }
     }
 }
 

@@ -1,18 +1,17 @@
-//! What the process counts: atomics that the parts write and `/metrics` reads.
-//!
-//! Owns numbers only; no part waits for them, none is kept over a restart.
+//! The certificate and what was done for it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-/// The certificate and what was done for it. Times are seconds since 1970, 0 for never.
+use super::number::{Counter, Moment};
+
+/// The certificate and what was done for it.
 #[derive(Debug, Default)]
 pub struct Certificates {
-    not_after: AtomicU64,
-    last_success: AtomicU64,
-    next_attempt: AtomicU64,
-    issued: AtomicU64,
-    failed: [AtomicU64; Failed::ALL.len()],
+    not_after: Moment,
+    last_success: Moment,
+    next_attempt: Moment,
+    issued: Counter,
+    failed: [Counter; Failed::ALL.len()],
 }
 
 /// Why an attempt to obtain a certificate failed; the label of its counter.
@@ -69,76 +68,67 @@ impl Failed {
 impl Certificates {
     /// A certificate is served, until `not_after`.
     pub fn serves(&self, not_after: SystemTime) {
-        self.not_after.store(seconds(not_after), Ordering::Relaxed);
+        self.not_after.set(not_after);
     }
 
     /// One was issued.
     pub fn succeeded(&self, at: SystemTime) {
-        self.last_success.store(seconds(at), Ordering::Relaxed);
-        self.issued.fetch_add(1, Ordering::Relaxed);
+        self.last_success.set(at);
+        self.issued.increment();
     }
 
     /// An attempt failed.
     pub fn failed(&self, kind: Failed) {
         if let Some(counter) = self.counter(kind) {
-            counter.fetch_add(1, Ordering::Relaxed);
+            counter.increment();
         }
     }
 
     /// The next attempt, or look, comes then.
     pub fn plans(&self, at: SystemTime) {
-        self.next_attempt.store(seconds(at), Ordering::Relaxed);
+        self.next_attempt.set(at);
     }
 
     /// When the served certificate ends.
     #[must_use]
     pub fn not_after(&self) -> Option<SystemTime> {
-        time(&self.not_after)
+        self.not_after.get()
     }
 
     /// When one was last issued.
     #[must_use]
     pub fn last_success(&self) -> Option<SystemTime> {
-        time(&self.last_success)
+        self.last_success.get()
     }
 
     /// When the next attempt comes.
     #[must_use]
     pub fn next_attempt(&self) -> Option<SystemTime> {
-        time(&self.next_attempt)
+        self.next_attempt.get()
     }
 
     /// How many were issued since the start.
     #[must_use]
     pub fn issued(&self) -> u64 {
-        self.issued.load(Ordering::Relaxed)
+        self.issued.get()
     }
 
     /// How many attempts of this kind failed since the start.
     #[must_use]
     pub fn failures(&self, kind: Failed) -> u64 {
-        self.counter(kind).map_or(0, |counter| counter.load(Ordering::Relaxed))
+        self.counter(kind).map_or(0, Counter::get)
     }
 
-    fn counter(&self, kind: Failed) -> Option<&AtomicU64> {
+    fn counter(&self, kind: Failed) -> Option<&Counter> {
         let place = Failed::ALL.iter().position(|other| *other == kind)?;
         self.failed.get(place)
     }
 }
 
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn time(of: &AtomicU64) -> Option<SystemTime> {
-    match of.load(Ordering::Relaxed) {
-        0 => None,
-        seconds => Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
