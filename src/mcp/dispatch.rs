@@ -305,7 +305,7 @@ impl Dispatcher {
         if self.asks && matches!(method, Method::CallTool | Method::GetPrompt | Method::ReadResource) {
             manner.desk = Some(Arc::clone(&self.desk));
             if !rules.asks_during_calls {
-                manner.round = Some(self.desk.sealer.open(name, params)?);
+                manner.round = Some(self.desk.sealer.open(name, params, client.caller.as_deref())?);
             }
         }
         Ok(manner)

@@ -238,7 +238,8 @@ impl Session {
             .find(|rules| rules.name == offered)
             .unwrap_or_else(|| Revision::NEWEST_LEGACY.rules());
         let link = Some(Arc::clone(&self.link));
-        self.client = Arc::new(Client { name: name.map(str::to_owned), capabilities, link, level: None });
+        self.client =
+            Arc::new(Client { name: name.map(str::to_owned), capabilities, caller: None, link, level: None });
         self.state = State::AwaitInitialized(rules);
         Ok(rules)
     }

@@ -76,7 +76,13 @@ fn client(meta: &Object) -> Result<Client, Error> {
     let name = meta.get(CLIENT_INFO).and_then(|info| info.get("name")).and_then(Value::as_str);
     // server/utilities/logging: an unknown level is -32602.
     let level = meta.get(LOG_LEVEL).map(|level| Level::read(level, LOG_LEVEL)).transpose()?;
-    Ok(Client { name: name.map(str::to_owned), capabilities: capabilities.clone(), link: None, level })
+    Ok(Client {
+        name: name.map(str::to_owned),
+        capabilities: capabilities.clone(),
+        caller: None,
+        link: None,
+        level,
+    })
 }
 
 #[cfg(test)]

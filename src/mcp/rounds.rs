@@ -1,7 +1,7 @@
 //! Rounds of input in the modern era: the answers so far travel with the client, sealed as `requestState`.
 //!
 //! The server keeps nothing between two rounds. A state is the answers that the handler has used, the request they
-//! belong to (method, name or URI, arguments) and when they expire, under an HMAC-SHA-256 whose key lives as long as the
+//! belong to (method, name or URI, arguments, caller) and when they expire, under an HMAC-SHA-256 whose key lives as long as the
 //! process, or is given to all instances of a server. It is not secret: it holds what the client itself answered.
 //! Spec: 2026-07-28 basic/patterns/mrtr.
 
@@ -83,7 +83,12 @@ impl Sealer {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidParams`] for a state that is not ours, of another request, or expired.
-    pub(super) fn open(&self, method: &str, params: &mut Object) -> Result<Round, Error> {
+    pub(super) fn open(
+        &self,
+        method: &str,
+        params: &mut Object,
+        caller: Option<&str>,
+    ) -> Result<Round, Error> {
         let sent = match params.remove("inputResponses") {
             None | Some(Value::Null) => Object::new(),
             Some(Value::Object(sent)) => sent,
@@ -95,7 +100,7 @@ impl Sealer {
             }
         };
         let state = params.remove("requestState");
-        let request = identity(method, params);
+        let request = identity(method, params, caller);
         let sealed = match state {
             None | Some(Value::Null) => Object::new(),
             Some(Value::String(state)) => self.unseal(&state, &request).ok_or_else(not_ours)?,
@@ -147,10 +152,11 @@ impl fmt::Debug for Sealer {
     }
 }
 
-/// A digest of what a request asks for: the same in every round, whatever order its members come in.
-fn identity(method: &str, params: &Object) -> Vec<u8> {
+/// A digest of what a request asks for, and who asks: the same in every round, whatever order its members come in.
+fn identity(method: &str, params: &Object, caller: Option<&str>) -> Vec<u8> {
     let mut context = digest::Context::new(&digest::SHA256);
     feed(&mut context, &Value::from(method));
+    feed(&mut context, &Value::from(caller));
     for member in ["name", "uri", "arguments"] {
         feed(&mut context, params.get(member).unwrap_or(&Value::Null));
     }
@@ -221,7 +227,7 @@ mod tests {
     }
 
     fn state(sealer: &Sealer, arguments: Value) -> String {
-        let round = sealer.open("tools/call", &mut call(arguments)).unwrap();
+        let round = sealer.open("tools/call", &mut call(arguments), None).unwrap();
         sealer.seal(&round, params(json!({ "day": { "action": "decline" } }))).unwrap()
     }
 
@@ -229,7 +235,7 @@ mod tests {
         let mut call = call(arguments);
         call.insert("requestState".into(), state.into());
         call.insert("inputResponses".into(), json!({ "day": { "action": "accept" }, "hour": 7 }));
-        sealer.open(method, &mut call)
+        sealer.open(method, &mut call, None)
     }
 
     #[test]
@@ -306,8 +312,24 @@ mod tests {
         for (name, value) in [("requestState", json!(7)), ("inputResponses", json!([1]))] {
             let mut call = call(json!({}));
             call.insert(name.into(), value);
-            let error = sealer(SystemClock).open("tools/call", &mut call).unwrap_err();
+            let error = sealer(SystemClock).open("tools/call", &mut call, None).unwrap_err();
             assert!(error.message().contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn a_state_counts_for_the_caller_it_was_given_to() {
+        let sealer = sealer(SystemClock);
+        let open = |caller, state: Option<&str>| {
+            let mut call = call(json!({}));
+            if let Some(state) = state {
+                call.insert("requestState".into(), state.into());
+            }
+            sealer.open("tools/call", &mut call, caller)
+        };
+        let state = sealer.seal(&open(Some("ana"), None).unwrap(), Object::new()).unwrap();
+        assert!(open(Some("ana"), Some(&state)).is_ok());
+        assert!(open(Some("ben"), Some(&state)).is_err());
+        assert!(open(None, Some(&state)).is_err());
     }
 }

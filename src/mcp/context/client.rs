@@ -9,13 +9,15 @@ use crate::mcp::jsonrpc::Object;
 use crate::mcp::level::Level;
 use crate::mcp::link::Link;
 
-/// What a client said of itself.
+/// What is known of a client: what it said of itself, and as whom it was let in.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     /// `clientInfo.name`, for logs.
     pub name: Option<String>,
     /// Its declared capabilities, verbatim.
     pub capabilities: Object,
+    /// As whom the transport let this request in; none where nobody asks (modern era, over HTTP).
+    pub caller: Option<Arc<str>>,
     /// The way back to it (legacy era).
     pub(in crate::mcp) link: Option<Arc<Link>>,
     /// The log messages it wants with this request (modern era).

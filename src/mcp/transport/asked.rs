@@ -1,5 +1,7 @@
 //! What a request over HTTP says of itself beside its message: its trace, and whether a line is logged of it.
 
+use std::sync::Arc;
+
 use super::hub::Wire;
 use crate::http::{Note, Request, Response};
 use crate::mcp::dispatch::Call;
@@ -13,13 +15,15 @@ use crate::trace::Trace;
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) trace: Trace,
+    caller: Option<Arc<str>>,
     /// None if no line is logged.
     note: Option<Note>,
 }
 
 impl Asked {
     pub(super) fn of(request: &Request) -> Self {
-        Self { trace: request.trace().clone(), note: request.is_logged().then(Note::default) }
+        let caller = request.caller().cloned();
+        Self { trace: request.trace().clone(), caller, note: request.is_logged().then(Note::default) }
     }
 
     /// Notes what was sent: one method, or an array of messages.
@@ -35,6 +39,15 @@ impl Asked {
         };
         note.rpc_method = method;
         note.parent = params.and_then(record::parent);
+    }
+
+    /// A modern call, with what its request said of it.
+    pub(super) fn complete(&self, mut call: Call) -> Call {
+        call.trace = self.trace.clone();
+        if self.caller.is_some() {
+            Arc::make_mut(&mut call.client).caller = self.caller.clone();
+        }
+        call
     }
 
     /// Notes who sent a modern call.

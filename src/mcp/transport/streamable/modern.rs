@@ -41,7 +41,7 @@ pub(super) async fn post(
         }
     };
     let (id, method) = (request.id.clone(), method_label(&request.method));
-    let call = read(hub, headers, request).map(|call| Call { trace: asked.trace.clone(), ..call });
+    let call = read(hub, headers, request).map(|call| asked.complete(call));
     if let Ok(call) = &call {
         asked.called(call);
     }
