@@ -70,7 +70,6 @@ pub mod metrics;
 pub mod names;
 #[cfg(feature = "outbound")]
 pub mod outbound;
-#[cfg(any(feature = "docs", feature = "acme"))]
 #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "each feature uses its part"))]
 mod platform;
 #[cfg(feature = "acme")]
