@@ -182,4 +182,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # The thread that still reads would have the interpreter abort (-6) as it ends.
+    os._exit(code)
