@@ -151,7 +151,7 @@ pub(super) struct Process {
     /// Ask the CA and URL sources through this proxy: http://proxy.example.com:3128
     #[arg(long, value_name = "URL", hide_short_help = true)]
     outbound_proxy: Option<String>,
-    /// error, warn, info, debug, trace, or directives [default: info]
+    /// error, warn, info, debug, or directives [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// text or json [default: text]

@@ -48,7 +48,7 @@ pub(crate) fn bind_acme(address: SocketAddr) -> Result<TcpListener, Error> {
 }
 
 /// The listener for `/metrics`.
-pub(super) fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Error> {
+pub(crate) fn bind_metrics(address: SocketAddr) -> Result<TcpListener, Error> {
     bind_for(address, Purpose::Metrics)
 }
 

@@ -448,6 +448,10 @@ fn check_tells_each_fault_with_its_fix_and_ends_with_1_only_for_a_failure() {
     {
         assert!(out.contains(part), "{part}: {out}");
     }
+
+    let metrics = format!("127.0.0.1:{port}");
+    let (code, out, _) = run(folder.path(), &["check", "docs", "--port", "0", "--metrics-bind", &metrics]);
+    assert!(code == Some(1) && out.contains("--metrics-bind"), "{out}");
     let (code, out, _) = run(
         folder.path(),
         &[

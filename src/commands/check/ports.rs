@@ -56,6 +56,10 @@ pub(super) async fn check(config: &Config, report: &mut Report) -> Bound {
         let amiss = if certificates.challenge.is_some() { Outcome::Failed } else { Outcome::Warning };
         Some(look(address, bind::bind_acme(address), amiss, &mut listeners, report).await)
     };
+    // While a docquay runs, that port is its own.
+    if let (Some(address), Port::Free) = (config.metrics_bind, serving) {
+        look(address, bind::bind_metrics(address), Outcome::Failed, &mut Vec::new(), report).await;
+    }
     Bound { listeners, serving, acme }
 }
 
