@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 
-from run import HERE, LEGACY, MODERN, ROOT, Peers
+from matrix import LEGACY, MODERN
+from run import HERE, ROOT, Peers
 
 SECONDS = 60
 # Transport, mode, the revision that this must end in. HTTP+SSE is a legacy transport.
