@@ -363,11 +363,11 @@ fn stdio_answers_a_client_and_prints_nothing_but_messages() {
 fn a_mistyped_command_is_not_taken_for_a_missing_folder() {
     let folder = tempfile::tempdir().unwrap();
     for (word, command) in [("serch", "search"), ("chekc", "check"), ("stdoi", "stdio"), ("cerf", "cert")] {
-        let (code, _, err) = run(folder.path(), &[word]);
+        let (code, _, err) = run(folder.path(), &[word, "--port", "0"]);
         assert_eq!(code, Some(2), "{err}");
         assert!(err.contains(&format!("did you mean the command: docquay {command}\n")), "{word}: {err}");
     }
-    let (code, _, err) = run(folder.path(), &["handbook"]);
+    let (code, _, err) = run(folder.path(), &["handbook", "--port", "0"]);
     assert_eq!(code, Some(2));
     assert!(err.contains("the nearest path that exists"), "{err}");
     // A folder of that name is a folder.
