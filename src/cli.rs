@@ -52,11 +52,16 @@ fn execute(cli: Cli) -> Result<ExitCode, Failure> {
         // Before the runtime starts its threads.
         let inherited = Inherited::take()?;
         let written = cli.serve.written(flags)?;
-        refuse_mistyped_command(&written.load()?)?;
-        return serve(written, inherited);
+        let config = written.load()?;
+        refuse_mistyped_command(&config)?;
+        return serve(config, written, inherited);
     };
     match command {
-        Command::Serve(arguments) => serve(arguments.written(flags)?, Inherited::take()?),
+        Command::Serve(arguments) => {
+            let inherited = Inherited::take()?;
+            let written = arguments.written(flags)?;
+            serve(written.load()?, written, inherited)
+        }
         Command::Stdio(arguments) => stdio(arguments.load(flags)?),
         Command::Cert(asked) => cert(asked, flags),
         Command::Search(arguments) => search(arguments, flags),
@@ -93,8 +98,8 @@ fn refuse_mistyped_command(config: &Config) -> Result<(), Failure> {
     }
 }
 
-fn serve(written: Written, inherited: Inherited) -> Result<ExitCode, Failure> {
-    let config = written.load()?;
+/// Serves as `config` says, which is what is written now.
+fn serve(config: Config, written: Written, inherited: Inherited) -> Result<ExitCode, Failure> {
     let level = log::start(&config.log, "info");
     let again = Arc::new(Again { written, level });
     block_on(server::serve(config, inherited, again, &io::stderr()))?;

@@ -34,9 +34,7 @@ impl Door {
 
     /// Who is let in as `config` says, with nobody's requests counted yet.
     pub(super) fn admission(&self, config: &Config) -> Arc<Admission> {
-        let proxies = Proxies::new(config.trusted_proxies.clone());
-        let tokens = self.tokens.clone();
-        Arc::new(Admission::new(proxies, tokens, &config.access, Arc::new(SystemClock)))
+        admission(config, self.tokens.clone())
     }
 
     /// Whether callers need a token.
@@ -59,8 +57,12 @@ impl Door {
 
 /// Where nothing of the documents is served: who the client of a trusted proxy is, and no tokens.
 pub(super) fn without_tokens(config: &Config) -> Arc<Admission> {
+    admission(config, None)
+}
+
+fn admission(config: &Config, tokens: Option<Arc<TokenFile>>) -> Arc<Admission> {
     let proxies = Proxies::new(config.trusted_proxies.clone());
-    Arc::new(Admission::new(proxies, None, &config.access, Arc::new(SystemClock)))
+    Arc::new(Admission::new(proxies, tokens, &config.access, Arc::new(SystemClock)))
 }
 
 async fn open(path: &Path) -> Result<TokenFile, Error> {

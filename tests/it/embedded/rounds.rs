@@ -1,12 +1,18 @@
 //! Questions in the modern era: rounds of `input_required`, sealed states, log messages on demand.
 
+use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ::http::HeaderMap;
+use docquay::http::{Caller, Forwarded, Guard, HostPolicy, Request, Response, Router};
 use docquay::mcp::server::{
     Ask, Level, Limits, Prompt, PromptCall, Resource, ResourceCall, Server, Tool, ToolCall, Value, json,
 };
+use docquay::shutdown;
+use http_body_util::BodyExt as _;
 
 use super::{Served, accepted, asks_a_name, name_form, serve, server, text};
 
@@ -260,4 +266,59 @@ async fn log_messages_go_to_the_request_that_asked_for_them_and_to_no_other() {
         }
         assert_eq!(text(&answer.event().await.unwrap().json()["result"]), "logged");
     }
+}
+
+/// Admits whoever names themselves.
+struct ByName;
+
+impl Guard for ByName {
+    fn is_proxy(&self, _: IpAddr) -> bool {
+        false
+    }
+
+    fn forwarded(&self, _: IpAddr, _: &HeaderMap) -> Option<Forwarded> {
+        None
+    }
+
+    fn meter(&self, _: &Request) -> Result<(), Box<Response>> {
+        Ok(())
+    }
+
+    fn admit(&self, request: &Request) -> Result<Option<Caller>, Box<Response>> {
+        Ok(request.header("x-name").map(|name| Caller { name: name.into(), key: [0; 32] }))
+    }
+
+    fn barred(&self, _: &Caller) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_state_counts_for_the_caller_it_was_given_to_alone() {
+    let (_trigger, shutdown) = shutdown::channel();
+    let embedded = two_rounds().build(shutdown).unwrap();
+    let router = Router::new(embedded.routes(), HostPolicy::default()).with_guard(Arc::new(ByName));
+    let ask = async |name: &str, state: Option<&Value>| {
+        let mut params = call("profile");
+        params["_meta"] = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": everything(),
+        });
+        if let Some(state) = state {
+            params["requestState"] = state.clone();
+            params["inputResponses"] = json!({ "name": accepted("Ada") });
+        }
+        let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        let head = ::http::Request::post("/mcp").header("host", "localhost").header("x-name", name);
+        let head = head.header("content-type", "application/json").header("accept", "application/json");
+        let head = head.header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/call");
+        let (head, ()) = head.header("mcp-name", "profile").body(()).unwrap().into_parts();
+        let request = Request::whole(head, message.to_string().into(), ([127, 0, 0, 1], 1).into());
+        let body = router.answer(request).await.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice::<Value>(&body).unwrap()
+    };
+    let first = ask("ana", None).await;
+    let state = &first["result"]["requestState"];
+    assert_eq!(ask("ana", Some(state)).await["result"]["resultType"], "input_required");
+    assert_eq!(ask("ben", Some(state)).await["error"]["code"], -32602);
 }
