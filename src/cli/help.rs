@@ -18,7 +18,8 @@ Examples:
 Every option is also a variable (--base-url: DOCQUAY_BASE_URL; lists with commas) and a key of
 docquay.toml (base_url; a limit: [limits.http] body_bytes). A flag beats a variable beats the file.
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.
-SIGHUP reads the sources and the certificate's files again; SIGTERM and SIGINT let running requests finish.";
+SIGHUP reads docquay.toml, the sources, the tokens and the certificate's files again; SIGTERM and SIGINT let running
+requests finish, and end at once when they come again.";
 pub(super) const STDIO_HELP: &str = "\
 Examples:
   claude mcp add docs -- docquay stdio ./docs
